@@ -1,0 +1,1 @@
+//! Job master, task managers and the control protocol between them

@@ -1,0 +1,1 @@
+//! Sources and sinks: files, elements, generators, sockets, standard streams

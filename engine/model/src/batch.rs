@@ -1,0 +1,208 @@
+//! Records that travel together, and the same with their type erased.
+//!
+//! Invariant: event times are absent for the whole batch or parallel to the records. The rooms
+//! that move batches never learn the record type.
+
+use std::any::Any;
+
+use crate::event_time::EventTime;
+
+/// Records of one type with their event times.
+///
+/// ```
+/// use sameriver_model::{Batch, EventTime};
+/// let mut batch = Batch::new();
+/// batch.push("a", Some(EventTime::from_millis(1)));
+/// batch.push("b", Some(EventTime::from_millis(2)));
+/// assert_eq!(batch.len(), 2);
+/// assert_eq!(batch.time(1), Some(EventTime::from_millis(2)));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch<T> {
+    records: Vec<T>,
+    times: Option<Vec<EventTime>>,
+}
+
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Batch<T> {
+    /// An empty batch without event times.
+    #[inline]
+    pub const fn new() -> Self {
+        Self {
+            records: Vec::new(),
+            times: None,
+        }
+    }
+
+    /// An empty batch with room for `capacity` records.
+    #[inline]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(capacity),
+            times: None,
+        }
+    }
+
+    /// Joins records and their event times.
+    ///
+    /// # Panics
+    /// If there are times, but not exactly one a record.
+    pub fn from_parts(records: Vec<T>, times: Option<Vec<EventTime>>) -> Self {
+        if let Some(times) = &times {
+            assert_eq!(times.len(), records.len(), "one event time a record");
+        }
+        Self { records, times }
+    }
+
+    /// Takes the batch apart: records, and times that are parallel to them.
+    pub fn into_parts(self) -> (Vec<T>, Option<Vec<EventTime>>) {
+        (self.records, self.times)
+    }
+
+    /// The number of records.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is no record.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The records in order.
+    #[inline]
+    pub fn records(&self) -> &[T] {
+        &self.records
+    }
+
+    /// The event times, parallel to the records; `None` when no record has one.
+    #[inline]
+    pub fn times(&self) -> Option<&[EventTime]> {
+        self.times.as_deref()
+    }
+
+    /// The event time of the record at `position`.
+    #[inline]
+    pub fn time(&self, position: usize) -> Option<EventTime> {
+        self.times
+            .as_ref()
+            .and_then(|times| times.get(position))
+            .copied()
+    }
+
+    /// Both halves, to be drained together; the caller leaves them equally long.
+    #[inline]
+    pub fn parts_mut(&mut self) -> (&mut Vec<T>, &mut Option<Vec<EventTime>>) {
+        (&mut self.records, &mut self.times)
+    }
+
+    /// Appends a record.
+    ///
+    /// The first record of an empty batch decides whether the batch has event times.
+    ///
+    /// # Panics
+    /// In debug builds, if a record with a time meets a batch without times, or the reverse.
+    #[inline]
+    pub fn push(&mut self, record: T, time: Option<EventTime>) {
+        match (time, &mut self.times) {
+            (Some(time), Some(times)) => times.push(time),
+            (None, None) => {}
+            (Some(time), none) => {
+                debug_assert!(
+                    self.records.is_empty(),
+                    "event times for all records or none"
+                );
+                *none = Some(vec![time]);
+            }
+            (None, some) => {
+                debug_assert!(
+                    self.records.is_empty(),
+                    "event times for all records or none"
+                );
+                *some = None;
+            }
+        }
+        self.records.push(record);
+    }
+
+    /// Moves up to `max` records from the front of `self` to the end of `into`.
+    ///
+    /// When `into` is empty and everything moves, buffers are swapped and nothing is copied.
+    pub fn move_front(&mut self, max: usize, into: &mut Self) {
+        if into.is_empty() && max >= self.len() {
+            std::mem::swap(self, into);
+            self.clear();
+            return;
+        }
+        let count = max.min(self.len());
+        match (&mut self.times, &mut into.times) {
+            (Some(from), Some(to)) => to.extend(from.drain(..count)),
+            (Some(from), none) => *none = Some(from.drain(..count).collect()),
+            (None, some) => *some = None,
+        }
+        into.records.extend(self.records.drain(..count));
+    }
+
+    /// Removes all records and keeps the allocation.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.records.clear();
+        if let Some(times) = &mut self.times {
+            times.clear();
+        }
+    }
+}
+
+/// A batch whose record type is known only at the two ends of its channel.
+pub trait AnyBatch: Send {
+    /// The number of records.
+    fn len(&self) -> usize;
+    /// Whether there is no record.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// The typed batch behind a `downcast_ref`.
+    fn as_any(&self) -> &dyn Any;
+    /// The typed batch behind a `downcast_mut`.
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl<T: Send + 'static> AnyBatch for Batch<T> {
+    fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_front_of_a_batch_moves_in_order_with_its_times() {
+        let at = |ms| Some(EventTime::from_millis(ms));
+        let (mut from, mut into) = (Batch::new(), Batch::new());
+        for n in 0..5 {
+            from.push(n, at(n));
+        }
+        from.move_front(2, &mut into);
+        from.move_front(2, &mut into);
+        assert_eq!(into.records(), [0, 1, 2, 3]);
+        assert_eq!(into.time(3), at(3));
+        assert_eq!(from.records(), [4]);
+    }
+}

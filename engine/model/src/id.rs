@@ -1,0 +1,183 @@
+//! Identifiers of the parts of a job, each a type of its own so that two cannot be swapped.
+//!
+//! Invariant: an id is a plain number or name given by the plan, never by a process-wide counter,
+//! so that equal jobs have equal ids on every node and in every run.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(u32);
+
+        impl $name {
+            /// Wraps the number that the plan gave.
+            #[inline]
+            pub const fn new(index: u32) -> Self {
+                Self(index)
+            }
+
+            /// The number as the plan gave it.
+            #[inline]
+            pub const fn get(self) -> u32 {
+                self.0
+            }
+
+            /// The number as a position in a list.
+            #[inline]
+            pub const fn position(self) -> usize {
+                self.0 as usize
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    };
+}
+
+index!(
+    /// A vertex of the job graph: one operator chain.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::VertexId::new(3).to_string(), "v3");
+    /// ```
+    VertexId,
+    "v"
+);
+index!(
+    /// An edge of the job graph, between two vertices.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::EdgeId::new(0).to_string(), "e0");
+    /// ```
+    EdgeId,
+    "e"
+);
+index!(
+    /// The position of a subtask among its siblings, counted from zero.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::SubtaskIndex::new(1).position(), 1);
+    /// ```
+    SubtaskIndex,
+    ""
+);
+index!(
+    /// One execution of a job's subtasks; a restart is a new attempt. The first is 1.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::AttemptNumber::new(1).to_string(), "a1");
+    /// ```
+    AttemptNumber,
+    "a"
+);
+index!(
+    /// A slot of a task manager: one data thread.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::SlotIndex::new(0).to_string(), "s0");
+    /// ```
+    SlotIndex,
+    "s"
+);
+index!(
+    /// A task manager, numbered in the order of the cluster's settings.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_model::TaskManagerIndex::new(2).to_string(), "tm2");
+    /// ```
+    TaskManagerIndex,
+    "tm"
+);
+
+/// One parallel instance of a vertex: the unit that is scheduled and that fails.
+///
+/// ```
+/// use sameriver_model::{SubtaskId, SubtaskIndex, VertexId};
+/// let id = SubtaskId::new(VertexId::new(3), SubtaskIndex::new(2));
+/// assert_eq!(id.to_string(), "v3/2");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SubtaskId {
+    /// The vertex that this is an instance of.
+    pub vertex: VertexId,
+    /// Which instance.
+    pub index: SubtaskIndex,
+}
+
+impl SubtaskId {
+    /// Names one instance of a vertex.
+    pub const fn new(vertex: VertexId, index: SubtaskIndex) -> Self {
+        Self { vertex, index }
+    }
+}
+
+impl fmt::Display for SubtaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.vertex, self.index)
+    }
+}
+
+/// An ordered, bounded link from one upstream to one downstream subtask.
+///
+/// ```
+/// use sameriver_model::{ChannelId, EdgeId, SubtaskIndex};
+/// let id = ChannelId::new(EdgeId::new(1), SubtaskIndex::new(0), SubtaskIndex::new(3));
+/// assert_eq!(id.to_string(), "e1[0>3]");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ChannelId {
+    /// The edge of the job graph.
+    pub edge: EdgeId,
+    /// The sending subtask of the edge's upstream vertex.
+    pub from: SubtaskIndex,
+    /// The receiving subtask of the edge's downstream vertex.
+    pub to: SubtaskIndex,
+}
+
+impl ChannelId {
+    /// Names the link between two subtasks along an edge.
+    pub const fn new(edge: EdgeId, from: SubtaskIndex, to: SubtaskIndex) -> Self {
+        Self { edge, from, to }
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}>{}]", self.edge, self.from, self.to)
+    }
+}
+
+/// The user's name of an operator, stable over versions of the job: state is found by it.
+///
+/// ```
+/// let uid = sameriver_model::Uid::new("clicks-per-user");
+/// assert_eq!(uid.as_str(), "clicks-per-user");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Uid(Arc<str>);
+
+impl Uid {
+    /// Wraps the name that the user wrote.
+    pub fn new(name: &str) -> Self {
+        Self(Arc::from(name))
+    }
+
+    /// The name as the user wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

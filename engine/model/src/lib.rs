@@ -1,0 +1,31 @@
+//! Names of the domain: ids, event time, watermarks, key groups, batches, codecs and the job plan.
+//!
+//! Reading order: [`id`] → [`event_time`] → [`parallelism`] → [`key_group`] → [`key`] → [`codec`] →
+//! [`element`] and [`batch`] → [`plan`].
+//!
+//! Invariant: everything here is a value; nothing knows that time passes, awaits, or reads a clock.
+#![forbid(unsafe_code)]
+
+pub mod batch;
+pub mod codec;
+pub mod element;
+pub mod event_time;
+pub mod failure;
+pub mod id;
+pub mod key;
+pub mod key_group;
+pub mod parallelism;
+pub mod plan;
+
+pub use batch::{AnyBatch, Batch};
+pub use element::{Element, StreamElement};
+pub use event_time::{EventTime, ProcessingTime, Watermark};
+pub use failure::{Failure, FailureKind};
+pub use id::{
+    AttemptNumber, ChannelId, EdgeId, SlotIndex, SubtaskId, SubtaskIndex, TaskManagerIndex, Uid,
+    VertexId,
+};
+pub use key::{Key, KeyView};
+pub use key_group::{KeyGroup, KeyGroupRange, KeyHash};
+pub use parallelism::{MaxParallelism, Parallelism, ParallelismError};
+pub use plan::{JobPlan, Partitioning, PlanEdge, PlanVertex};

@@ -1,0 +1,81 @@
+//! The contract of sinks: a writer per subtask that takes batches and never blocks.
+//!
+//! Invariant: `finish` answers `Done` only when everything that was written is outside.
+
+use std::io;
+
+use sameriver_model::{Batch, Element, Parallelism, SubtaskId};
+use thiserror::Error;
+
+use crate::consumer::Progress;
+use crate::source::Surroundings;
+
+/// Why a sink cannot be written. The kinds decide the exit code of the command line.
+#[derive(Debug, Error)]
+pub enum SinkError {
+    /// The output cannot be created or written.
+    #[error("cannot write {output}: {cause}: {remedy}")]
+    Unwritable {
+        /// The output as the user named it.
+        output: String,
+        /// What the operating system said.
+        cause: io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Anything else.
+    #[error("{output}: {cause}")]
+    Other {
+        /// The output as the user named it.
+        output: String,
+        /// What is wrong, with a remedy.
+        cause: String,
+    },
+}
+
+/// What a writer is told.
+#[derive(Clone, Debug)]
+pub struct WriterArgs {
+    /// The world and the slot's wake.
+    pub surroundings: Surroundings,
+    /// Which subtask this is.
+    pub subtask: SubtaskId,
+    /// How many writers there are.
+    pub parallelism: Parallelism,
+}
+
+/// A connector's output.
+pub trait Sink<T: Element>: Send + Sync + 'static {
+    /// What the graph shows: `file totals/`.
+    fn describe(&self) -> String;
+
+    /// Makes the writer of one subtask.
+    ///
+    /// # Errors
+    /// [`SinkError`] when the writer cannot even start.
+    fn writer(&self, args: WriterArgs) -> Result<Box<dyn SinkWriter<T>>, SinkError>;
+}
+
+/// Takes the records of one subtask.
+pub trait SinkWriter<T>: Send {
+    /// Takes all records out of `batch`; the caller keeps the allocation.
+    ///
+    /// # Errors
+    /// [`SinkError`], also of earlier writes that failed meanwhile.
+    fn write(&mut self, batch: &mut Batch<T>) -> Result<(), SinkError>;
+
+    /// Whether the writer can take another slice; if not, it wakes the slot when it can.
+    fn has_room(&self) -> bool;
+
+    /// Starts to hand on what is buffered.
+    ///
+    /// # Errors
+    /// [`SinkError`], also of earlier writes that failed meanwhile.
+    fn flush(&mut self) -> Result<(), SinkError>;
+
+    /// Nothing follows: hands on everything. `Waiting` asks to be called again after a wake.
+    ///
+    /// # Errors
+    /// [`SinkError`], also of earlier writes that failed meanwhile.
+    fn finish(&mut self) -> Result<Progress, SinkError>;
+}

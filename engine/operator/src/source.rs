@@ -1,0 +1,203 @@
+//! The contract of sources: splits, the enumerator that hands them out, the reader that reads them.
+//!
+//! Invariant: a split is read by one reader at a time; records of one split come in the split's
+//! order. A source says whether reading a split again gives the same records.
+
+use std::io;
+
+use sameriver_model::{Element, Parallelism, SubtaskId, SubtaskIndex};
+use sameriver_runtime::{BoxFuture, Monotonic, Wake, World};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+use crate::context::Position;
+
+/// The world of a subtask, for its sources and sinks.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The node's world.
+    pub world: World,
+    /// Wakes the subtask's slot when something outside is ready.
+    pub wake: Wake,
+}
+
+/// Why a source cannot be read. The kinds decide the exit code of the command line.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// The input is not there, or may not be read.
+    #[error("cannot read {input}: {cause}: {remedy}")]
+    Unreadable {
+        /// The input as the user named it.
+        input: String,
+        /// What the operating system said.
+        cause: io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The input is there, but is not what the source expects.
+    #[error("bad data in {input} at {at}: {cause}: {remedy}")]
+    BadData {
+        /// The input as the user named it.
+        input: String,
+        /// Where: `line 7`, `byte 1024`.
+        at: String,
+        /// What is wrong.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The connection was refused or broke.
+    #[error("{input}: {cause}: {remedy}")]
+    Disconnected {
+        /// The address as the user named it.
+        input: String,
+        /// What the operating system said.
+        cause: io::Error,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Anything else.
+    #[error("{input}: {cause}")]
+    Other {
+        /// The input as the user named it.
+        input: String,
+        /// What is wrong, with a remedy.
+        cause: String,
+    },
+}
+
+/// A readable part of a source's input; travels from the enumerator to a reader.
+pub trait Split: Serialize + DeserializeOwned + Send + 'static {}
+
+impl<S: Serialize + DeserializeOwned + Send + 'static> Split for S {}
+
+/// A connector's input.
+pub trait Source: Send + Sync + 'static {
+    /// The type of its records.
+    type Out: Element;
+    /// The type of its splits.
+    type Split: Split;
+
+    /// What the graph shows: `file words.txt`.
+    fn describe(&self) -> String;
+
+    /// Whether reading a split again gives the same records.
+    fn is_replayable(&self) -> bool;
+
+    /// Finds the splits; runs once a job, on the job master's node.
+    fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>>;
+
+    /// Makes the reader of one subtask.
+    ///
+    /// # Errors
+    /// [`SourceError`] when the reader cannot even start.
+    fn reader(&self, args: ReaderArgs) -> Result<Reader<Self>, SourceError>;
+}
+
+/// The enumerator of a source.
+pub type Enumerator<S> = Box<dyn SplitEnumerator<<S as Source>::Split>>;
+/// The reader of a source.
+pub type Reader<S> = Box<dyn SourceReader<<S as Source>::Out, <S as Source>::Split>>;
+
+/// What an enumerator is told.
+#[derive(Clone, Debug)]
+pub struct EnumeratorArgs {
+    /// The job master's world.
+    pub world: World,
+    /// How many readers there are.
+    pub parallelism: Parallelism,
+}
+
+/// What a reader is told.
+#[derive(Clone, Debug)]
+pub struct ReaderArgs {
+    /// The world and the slot's wake.
+    pub surroundings: Surroundings,
+    /// Which subtask this is.
+    pub subtask: SubtaskId,
+    /// How many readers there are.
+    pub parallelism: Parallelism,
+}
+
+/// The answer to a reader that asks for splits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment<S> {
+    /// Splits that are now this reader's, in the order in which they are best read.
+    pub splits: Vec<S>,
+    /// Whether this reader need not ask again.
+    pub no_more: bool,
+}
+
+/// Hands out splits to readers; one per job and source.
+pub trait SplitEnumerator<S>: Send {
+    /// Answers a reader that has nothing left to read.
+    fn assign(&mut self, reader: SubtaskIndex) -> Assignment<S>;
+}
+
+/// What one read gave: records of one split.
+#[derive(Debug)]
+pub struct ReadBatch<T> {
+    /// The records, in the split's order; the caller drains them and keeps the allocation.
+    pub records: Vec<T>,
+    /// Which of this reader's splits they are from: the position in the order of assignment,
+    /// counted over all assignments.
+    pub split: usize,
+    /// Where in the split they are from.
+    pub position: Position,
+    /// The splits that ended with this read (their watermarks hold nothing back any more).
+    pub ended: Vec<usize>,
+}
+
+impl<T> Default for ReadBatch<T> {
+    fn default() -> Self {
+        Self {
+            records: Vec::new(),
+            split: 0,
+            position: Position::None,
+            ended: Vec::new(),
+        }
+    }
+}
+
+/// What a reader has to say after a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadStatus {
+    /// Call again.
+    Ready,
+    /// Nothing before a wake.
+    Waiting,
+    /// Nothing before this instant (or a wake).
+    Until(Monotonic),
+    /// All assigned splits are used up, and more may come.
+    NeedSplit,
+    /// All splits are used up, and no more will come.
+    Finished,
+}
+
+/// Reads splits; one per subtask. Never blocks: what is slow runs in tasks that wake the slot.
+pub trait SourceReader<T, S>: Send {
+    /// Takes over splits.
+    ///
+    /// # Errors
+    /// [`SourceError`] when a split cannot be opened.
+    fn add_splits(&mut self, splits: Vec<S>, no_more: bool) -> Result<(), SourceError>;
+
+    /// Puts up to `max` records of one split into `batch` (which is empty).
+    ///
+    /// # Errors
+    /// [`SourceError`] when the split cannot be read.
+    fn read(&mut self, batch: &mut ReadBatch<T>, max: usize) -> Result<ReadStatus, SourceError>;
+}
+
+/// An enumerator with its split type erased: splits travel in `wire` encoding.
+pub trait AnyEnumerator: Send {
+    /// Answers a reader that has nothing left to read.
+    ///
+    /// # Errors
+    /// When a split's `Serialize` refuses.
+    fn assign(&mut self, reader: SubtaskIndex) -> Result<Assignment<Vec<u8>>, SourceError>;
+}
+
+/// The future of an enumerator that looks for its splits.
+pub type Enumerating = BoxFuture<Result<Box<dyn AnyEnumerator>, SourceError>>;

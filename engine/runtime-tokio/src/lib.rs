@@ -1,0 +1,1 @@
+//! The real world: clocks, tasks, sockets and disks on tokio

@@ -1,0 +1,56 @@
+//! Spawned tasks and how they end.
+//!
+//! Invariant: a task that panics ends itself only; whoever joins it is told.
+
+use thiserror::Error;
+
+use crate::BoxFuture;
+
+/// A task or a blocking call panicked; the others go on.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("task {task} panicked: {message}")]
+pub struct Panicked {
+    /// The name that the task was spawned with.
+    pub task: String,
+    /// What the panic said, as far as it was text.
+    pub message: String,
+}
+
+impl Panicked {
+    /// Reads the message out of a caught panic.
+    pub fn new(task: &str, payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned());
+        let message = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        let message = message.unwrap_or_else(|| "(no text)".to_owned());
+        Self {
+            task: task.to_owned(),
+            message,
+        }
+    }
+}
+
+/// The handle of a spawned task; dropping it lets the task go on alone.
+#[must_use = "join the task, or call `detach` to let it go on alone"]
+pub struct TaskHandle {
+    join: BoxFuture<Result<(), Panicked>>,
+}
+
+impl TaskHandle {
+    /// Wraps the future that ends when the task ends.
+    pub fn new(join: BoxFuture<Result<(), Panicked>>) -> Self {
+        Self { join }
+    }
+
+    /// Waits for the task to end.
+    ///
+    /// # Errors
+    /// [`Panicked`] when it did.
+    pub async fn join(self) -> Result<(), Panicked> {
+        self.join.await
+    }
+
+    /// Lets the task go on alone.
+    pub fn detach(self) {}
+}

@@ -1,0 +1,1 @@
+//! A stateful stream processing engine whose every run can be replayed from a seed

@@ -1,0 +1,1 @@
+//! Keyed state: descriptors, tables, timers and the heap backend

@@ -1,0 +1,1 @@
+//! The data plane: slot loop, input gates and exchange

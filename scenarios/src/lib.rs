@@ -1,0 +1,1 @@
+//! Stories told once: jobs, workloads and promises, and the binary that runs them
