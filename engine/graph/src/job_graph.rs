@@ -10,6 +10,8 @@ use sameriver_model::{EdgeId, JobPlan, VertexId};
 use sameriver_operator::source::{Enumerating, EnumeratorArgs};
 use sameriver_operator::{EdgeCodec, Head, OpenArgs, OperatorError, Outputs, SourceHead};
 
+use crate::drawing::{self, ChainedOperator};
+
 /// The chain of one subtask, ready to run.
 pub enum Body {
     /// The chain starts with a source.
@@ -63,6 +65,7 @@ pub struct JobGraph {
     vertices: Vec<JobVertex>,
     codecs: Vec<Arc<dyn EdgeCodec>>,
     fingerprint: u64,
+    operators: Vec<Vec<ChainedOperator>>,
 }
 
 impl JobGraph {
@@ -79,11 +82,39 @@ impl JobGraph {
         assert_eq!(plan.vertices.len(), vertices.len(), "one factory a vertex");
         assert_eq!(plan.edges.len(), codecs.len(), "one codec an edge");
         Self {
+            operators: vec![Vec::new(); plan.vertices.len()],
             plan,
             vertices,
             codecs,
             fingerprint,
         }
+    }
+
+    /// The same graph with what its drawings say of the operators of each vertex.
+    ///
+    /// # Panics
+    /// If there is not exactly one chain a vertex.
+    pub fn with_operators(self, operators: Vec<Vec<ChainedOperator>>) -> Self {
+        assert_eq!(operators.len(), self.vertices.len(), "one chain a vertex");
+        Self { operators, ..self }
+    }
+
+    /// The chained operators of a vertex, head first.
+    ///
+    /// # Panics
+    /// If the id is not one of this graph.
+    pub fn operators(&self, id: VertexId) -> &[ChainedOperator] {
+        &self.operators[id.position()]
+    }
+
+    /// The chained graph as text, a paragraph a vertex.
+    pub fn to_text(&self) -> String {
+        drawing::text(&self.plan, &self.operators)
+    }
+
+    /// The chained graph in the language of Graphviz (`dot -Tsvg`).
+    pub fn to_graphviz(&self) -> String {
+        drawing::graphviz(&self.plan, &self.operators)
     }
 
     /// Vertices, edges and parallelism.
