@@ -24,7 +24,7 @@ pub use clock::{Monotonic, WallTime};
 pub use disk::{Disk, DiskFile, EntryKind, Published};
 pub use lane::Lane;
 pub use random::RandomStream;
-pub use service::ServiceError;
+pub use service::{ServiceError, Services};
 pub use stream::{Address, ByteStream, Listener};
 pub use task::{Panicked, TaskHandle};
 pub use wake::Wake;
