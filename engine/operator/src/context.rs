@@ -64,6 +64,10 @@ pub struct Context {
     timers_max: usize,
     /// Where the records of this slice came from; the head of the chain writes it.
     pub position: Position,
+    /// How many records the chain's source read in this call; the source adds to it.
+    pub records_read: u64,
+    /// How many late records operators dropped in this call; they add to it.
+    pub late_dropped: u64,
 }
 
 impl Context {
@@ -73,6 +77,8 @@ impl Context {
             now,
             timers_max,
             position: Position::None,
+            records_read: 0,
+            late_dropped: 0,
         }
     }
 
