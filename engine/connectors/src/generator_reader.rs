@@ -1,0 +1,178 @@
+//! Makes the records of a reader's partitions in turn, at a rate or as fast as they are taken.
+//!
+//! Invariant: within a partition records come by offset, none twice; with a rate none before it is
+//! due. Does not know how a record is made.
+
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sameriver_operator::Position;
+use sameriver_operator::source::{ReadBatch, ReadStatus, ReaderArgs, SourceError, SourceReader};
+use sameriver_runtime::{Monotonic, World};
+
+use crate::generator::{GeneratorSplit, Recipe};
+
+const NANOS: u128 = 1_000_000_000;
+
+/// When records are due: the records of all partitions, interleaved, at even distances.
+struct Schedule {
+    world: World,
+    start: Monotonic,
+    rate: NonZeroU64,
+}
+
+impl Schedule {
+    /// How many records of the partition are due now.
+    fn due(&self, split: &GeneratorSplit) -> u64 {
+        let elapsed = self.world.now().since(self.start).as_nanos();
+        let last = elapsed * u128::from(self.rate.get()) / NANOS;
+        let Some(rounds) = last.checked_sub(u128::from(split.partition)) else {
+            return 0;
+        };
+        let due = rounds / u128::from(split.partitions) + 1;
+        u64::try_from(due).unwrap_or(u64::MAX)
+    }
+
+    /// When the record at `offset` of the partition is due.
+    fn instant(&self, split: &GeneratorSplit, offset: u64) -> Monotonic {
+        let ordinal =
+            u128::from(offset) * u128::from(split.partitions) + u128::from(split.partition);
+        let nanos = (ordinal * NANOS).div_ceil(u128::from(self.rate.get()));
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.start.saturating_add(Duration::from_nanos(nanos))
+    }
+}
+
+/// A partition that is not used up.
+struct Partition {
+    index: usize,
+    name: Arc<str>,
+    split: GeneratorSplit,
+    /// The next record.
+    offset: u64,
+}
+
+/// The reader of one subtask.
+pub(crate) struct GeneratorReader<R> {
+    name: String,
+    recipe: R,
+    rate: Option<NonZeroU64>,
+    world: World,
+    schedule: Option<Schedule>,
+    partitions: Vec<Partition>,
+    /// The position in `partitions` of the one whose turn it is.
+    turn: usize,
+    assigned: usize,
+    no_more: bool,
+}
+
+impl<R: Recipe> GeneratorReader<R> {
+    /// A reader without partitions.
+    pub(crate) fn new(args: ReaderArgs, name: &str, rate: Option<NonZeroU64>, recipe: R) -> Self {
+        Self {
+            name: name.to_owned(),
+            recipe,
+            rate,
+            world: args.surroundings.world,
+            schedule: None,
+            partitions: Vec::new(),
+            turn: 0,
+            assigned: 0,
+            no_more: false,
+        }
+    }
+
+    /// Finds the next partition with a due record, and how many of its records are due.
+    fn next_due(&mut self) -> Result<u64, Monotonic> {
+        let Some(schedule) = &self.schedule else {
+            return Ok(u64::MAX);
+        };
+        let mut earliest = None;
+        for _ in 0..self.partitions.len() {
+            let partition = &self.partitions[self.turn];
+            let due = schedule.due(&partition.split);
+            if due > partition.offset {
+                return Ok(due);
+            }
+            let instant = schedule.instant(&partition.split, partition.offset);
+            earliest = Some(earliest.map_or(instant, |other: Monotonic| other.min(instant)));
+            self.turn = (self.turn + 1) % self.partitions.len();
+        }
+        Err(earliest.unwrap_or(schedule.start))
+    }
+
+    /// Makes up to `max` records of the partition whose turn it is, and passes the turn on.
+    fn make(&mut self, batch: &mut ReadBatch<R::Out>, max: usize, due: u64) {
+        let partition = &mut self.partitions[self.turn];
+        let (split, from) = (partition.split, partition.offset);
+        let to = from.saturating_add(max as u64).min(split.records).min(due);
+        let recipe = &self.recipe;
+        batch
+            .records
+            .extend((from..to).map(|offset| recipe.make(&split, offset)));
+        batch.split = partition.index;
+        batch.position = Position::Source {
+            split: Arc::clone(&partition.name),
+            from,
+            to,
+            unit: "record",
+        };
+        partition.offset = to;
+        if to == split.records {
+            batch.ended.push(partition.index);
+            self.partitions.remove(self.turn);
+        } else {
+            self.turn += 1;
+        }
+        if self.turn >= self.partitions.len() {
+            self.turn = 0;
+        }
+    }
+}
+
+impl<R: Recipe> SourceReader<R::Out, GeneratorSplit> for GeneratorReader<R> {
+    fn add_splits(
+        &mut self,
+        splits: Vec<GeneratorSplit>,
+        no_more: bool,
+    ) -> Result<(), SourceError> {
+        self.no_more |= no_more;
+        for split in splits {
+            self.partitions.push(Partition {
+                index: self.assigned,
+                name: Arc::from(format!("{} partition {}", self.name, split.partition)),
+                split,
+                offset: 0,
+            });
+            self.assigned += 1;
+        }
+        if let (Some(rate), None) = (self.rate, &self.schedule) {
+            let (world, start) = (self.world.clone(), self.world.now());
+            self.schedule = Some(Schedule { world, start, rate });
+        }
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        batch: &mut ReadBatch<R::Out>,
+        max: usize,
+    ) -> Result<ReadStatus, SourceError> {
+        batch.ended.clear();
+        if self.partitions.is_empty() {
+            return Ok(if self.no_more {
+                ReadStatus::Finished
+            } else {
+                ReadStatus::NeedSplit
+            });
+        }
+        match self.next_due() {
+            Ok(due) => {
+                self.make(batch, max, due);
+                Ok(ReadStatus::Ready)
+            }
+            Err(instant) => Ok(ReadStatus::Until(instant)),
+        }
+    }
+}

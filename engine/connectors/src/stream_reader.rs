@@ -1,0 +1,109 @@
+//! Reads an input that arrives once, as lines.
+//!
+//! Invariant: there is one split, which one reader has; a line is handed on as soon as it is
+//! there. Does not know what the input is: the source hands in the task that feeds it.
+
+use std::sync::Arc;
+
+use sameriver_operator::source::{
+    ReadBatch, ReadStatus, SourceError, SourceReader, SplitEnumerator, Surroundings,
+};
+use sameriver_runtime::{BoxFuture, World};
+use serde::{Deserialize, Serialize};
+
+use crate::line_feed::{Ending, FeedArgs, Feeder, Feeding, LineFeed};
+use crate::line_parser::LineParser;
+use crate::split_queue::SplitQueue;
+
+/// All of an input that arrives once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WholeStream;
+
+/// The enumerator of an input that arrives once.
+pub(crate) fn one_stream() -> Box<dyn SplitEnumerator<WholeStream>> {
+    Box::new(SplitQueue::new([WholeStream]))
+}
+
+/// Starts the task that feeds the input.
+type Feed = Box<dyn FnOnce(World, Arc<Feeder>) -> BoxFuture<Ending> + Send>;
+
+/// The input of a [`StreamReader`].
+pub(crate) struct Stream<P> {
+    /// As the user names it.
+    pub(crate) input: String,
+    /// Makes records.
+    pub(crate) parser: P,
+    /// The longest line.
+    pub(crate) line_bytes_max: usize,
+    /// Feeds it.
+    pub(crate) feed: Feed,
+}
+
+/// One reader: at most one has anything to read.
+pub(crate) struct StreamReader<P> {
+    surroundings: Surroundings,
+    stream: Option<Stream<P>>,
+    feed: Option<LineFeed<P>>,
+    no_more: bool,
+}
+
+impl<P: LineParser> StreamReader<P> {
+    /// Starts to read when it gets the split.
+    pub(crate) fn new(surroundings: Surroundings, stream: Stream<P>) -> Self {
+        Self {
+            surroundings,
+            stream: Some(stream),
+            feed: None,
+            no_more: false,
+        }
+    }
+
+    fn without_feed(&self) -> ReadStatus {
+        if self.no_more {
+            ReadStatus::Finished
+        } else {
+            ReadStatus::NeedSplit
+        }
+    }
+}
+
+impl<P: LineParser> SourceReader<P::Out, WholeStream> for StreamReader<P> {
+    fn add_splits(&mut self, splits: Vec<WholeStream>, no_more: bool) -> Result<(), SourceError> {
+        self.no_more |= no_more;
+        if splits.is_empty() {
+            return Ok(());
+        }
+        let stream = self.stream.take().expect("a stream has one split");
+        let args = FeedArgs {
+            input: Arc::from(stream.input),
+            split: 0,
+            parser: stream.parser,
+            line_bytes_max: stream.line_bytes_max,
+        };
+        let world = self.surroundings.world.clone();
+        let feed = LineFeed::start(&self.surroundings, args, |feeder| {
+            (stream.feed)(world, feeder)
+        });
+        self.feed = Some(feed);
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        batch: &mut ReadBatch<P::Out>,
+        max: usize,
+    ) -> Result<ReadStatus, SourceError> {
+        batch.ended.clear();
+        let Some(feed) = &mut self.feed else {
+            return Ok(self.without_feed());
+        };
+        Ok(match feed.read(batch, max)? {
+            Feeding::Some => ReadStatus::Ready,
+            Feeding::Waiting => ReadStatus::Waiting,
+            Feeding::Ended => {
+                self.feed = None;
+                self.without_feed()
+            }
+        })
+    }
+}
