@@ -1,0 +1,188 @@
+//! The commands that every job binary has.
+//!
+//! Invariant: the command line's own mistakes end with 64, like unknown names and settings.
+
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args, Parser, Subcommand};
+use sameriver::BuildError;
+
+use crate::exit::Exit;
+use crate::named_job::{self, JobArguments, NamedJob};
+use crate::{run, settings};
+
+/// What a job binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List the jobs of this binary.
+    List,
+    /// Run a job on this machine.
+    Run(RunArguments),
+    /// Draw a job's graph after chaining.
+    Graph(GraphArguments),
+    /// Show every setting, its value and where it came from.
+    Settings(SettingsArguments),
+}
+
+/// Settings from a file and from the command line.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SettingsSource {
+    /// Settings file; `sameriver.toml` of this folder is read if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub settings: Option<PathBuf>,
+    /// A setting on top of the file, such as `batch_records=64`; may be repeated.
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+    /// Subtasks of every operator that does not choose.
+    #[arg(long, value_name = "N")]
+    pub parallelism: Option<String>,
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The job; `list` describes all of them.
+    pub scenario: String,
+    /// A file to read; may be repeated. Without it the job's own input is used.
+    #[arg(long, value_name = "FILE")]
+    pub input: Vec<PathBuf>,
+    /// The folder to write; without it the result is shown.
+    #[arg(long, value_name = "FOLDER")]
+    pub output: Option<PathBuf>,
+    /// Bytes of a file that one subtask reads at a time.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub split_bytes: Option<u64>,
+    /// How many records a generator makes.
+    #[arg(long, value_name = "N")]
+    pub records: Option<u64>,
+    /// What a generator starts from.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as a help text")]
+    pub source: SettingsSource,
+}
+
+/// `graph`.
+#[derive(Debug, Args)]
+pub struct GraphArguments {
+    /// The job; `list` describes all of them.
+    pub scenario: String,
+    /// Write Graphviz instead of text.
+    #[arg(long)]
+    pub dot: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as a help text")]
+    pub source: SettingsSource,
+}
+
+/// `settings`.
+#[derive(Debug, Args)]
+pub struct SettingsArguments {
+    /// Print a settings file that has every setting.
+    #[arg(long, required = true)]
+    pub print: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as a help text")]
+    pub source: SettingsSource,
+}
+
+/// The command line of a binary that has no commands of its own.
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Parses a command line as `P`, under the binary's name.
+///
+/// # Errors
+/// The exit code, after help or a complaint was printed.
+pub fn parse_with<P: Parser>(
+    name: &'static str,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<P, Exit> {
+    let parsed = P::command()
+        .name(name)
+        .bin_name(name)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .try_get_matches_from(words)
+        .and_then(|matches| P::from_arg_matches(&matches));
+    parsed.map_err(|complaint| {
+        // A terminal that is gone hears nothing; the exit code still tells.
+        let _ = complaint.print();
+        match complaint.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
+            _ => Exit::Usage,
+        }
+    })
+}
+
+pub(crate) fn main(name: &'static str, jobs: &[NamedJob]) -> Exit {
+    match parse_with::<Line>(name, std::env::args_os()) {
+        Ok(line) => execute(&line.command, jobs),
+        Err(exit) => exit,
+    }
+}
+
+/// Carries out a command.
+pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
+    let done = match command {
+        Command::List => Ok(list(jobs)),
+        Command::Run(arguments) => run::run(arguments, jobs),
+        Command::Graph(arguments) => graph(arguments, jobs),
+        Command::Settings(arguments) => settings::effective(&arguments.source)
+            .and_then(|settings| {
+                settings.clone().validated().map_err(|error| error.to_string())?;
+                Ok(print(&settings.to_string()))
+            })
+            .map_err(|message| (Exit::Usage, message)),
+    };
+    match done {
+        Ok(()) => Exit::Success,
+        Err((exit, message)) => {
+            complain(&message);
+            exit
+        }
+    }
+}
+
+/// A command's end that is not a success: the code, and what to tell the user.
+pub(crate) type Ended = Result<(), (Exit, String)>;
+
+/// Writes an error as the user sees it.
+pub fn complain(message: &str) {
+    // A terminal that is gone hears nothing; the exit code still tells.
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// Writes to standard output; a reader that went away (`| head`) is no error.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| {
+        if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
+    });
+    let _ = out.flush();
+}
+
+fn list(jobs: &[NamedJob]) {
+    let width = jobs.iter().map(|job| job.name.len()).max().unwrap_or(0);
+    let lines: Vec<String> =
+        jobs.iter().map(|job| format!("{:width$}  {}", job.name, job.about)).collect();
+    print(&lines.join("\n"));
+}
+
+fn graph(arguments: &GraphArguments, jobs: &[NamedJob]) -> Ended {
+    let usage = |message| (Exit::Usage, message);
+    let job = named_job::find(jobs, &arguments.scenario).map_err(usage)?;
+    let settings = settings::validated(&arguments.source).map_err(usage)?;
+    let function = (job.make)(&JobArguments::default()).map_err(usage)?;
+    let built = sameriver::build_graph(|env| function(env), &settings);
+    let graph = built.map_err(|error: BuildError| usage(error.to_string()))?;
+    print(&if arguments.dot { graph.to_dot() } else { graph.to_text() });
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! What a command's end means to the shell.
+//!
+//! Invariant: the numbers are published in `docs/command-line.md`; scripts depend on them.
+
+use std::process::ExitCode;
+
+use sameriver::{Failure, FailureKind};
+
+/// How a command ended.
+///
+/// ```
+/// assert_eq!(sameriver_cli::Exit::Usage.code(), 64);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// All is well.
+    Success,
+    /// `run`: the job failed for a reason that has no number of its own.
+    JobFailed,
+    /// The command line or a setting is wrong.
+    Usage,
+    /// The input is there, but is not what the job expects.
+    BadInput,
+    /// The input is missing or may not be read.
+    NoInput,
+    /// The output cannot be created or written.
+    CannotCreate,
+}
+
+impl Exit {
+    /// The number that the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Success => 0,
+            Self::JobFailed => 1,
+            Self::Usage => 64,
+            Self::BadInput => 65,
+            Self::NoInput => 66,
+            Self::CannotCreate => 73,
+        }
+    }
+
+    /// The end of a job that failed.
+    pub const fn of_failure(failure: &Failure) -> Self {
+        match failure.kind {
+            FailureKind::BadData => Self::BadInput,
+            FailureKind::InputUnreadable => Self::NoInput,
+            FailureKind::OutputUnwritable => Self::CannotCreate,
+            FailureKind::User
+            | FailureKind::Disconnected
+            | FailureKind::Limit
+            | FailureKind::Cluster
+            | FailureKind::Internal => Self::JobFailed,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}

@@ -1,0 +1,160 @@
+//! `windowed_totals`: out-of-order events, tumbling event-time windows, a total per key and window.
+//!
+//! Disorder stays within the bound in each split, so no event is late and the totals do not depend
+//! on who read which split when.
+
+mod event;
+mod reference;
+mod workload;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sameriver::JobResult;
+use sameriver::prelude::*;
+use sameriver_cli::named_job::JobFunction;
+use sameriver_cli::{JobArguments, NamedJob};
+use serde::{Deserialize, Serialize};
+
+pub use self::event::{Event, PARTITIONS};
+use crate::story::{Rows, Story};
+
+/// The scenario.
+pub const STORY: Story = Story {
+    job: NamedJob {
+        name: "windowed_totals",
+        about: "totals out-of-order events per key and second (--input lines `time,key,amount`, \
+                or generated: --records, --seed)",
+        make,
+        show,
+    },
+    draw: workload::draw,
+    reference: reference::rows,
+    collected,
+    written,
+};
+
+/// The length of a window.
+pub const WINDOW: Duration = Duration::from_secs(1);
+/// How far behind the newest event of its split an event may be.
+pub const DISORDER: Duration = Duration::from_millis(250);
+/// How many events are generated when the user does not say.
+const RECORDS: u64 = 100_000;
+const SEED: u64 = 42;
+
+/// The total of one key in one window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WindowTotal {
+    /// The first instant of the window, in milliseconds of event time.
+    pub start: i64,
+    /// The key.
+    pub key: u32,
+    /// The sum of the events' amounts.
+    pub total: u64,
+}
+
+impl fmt::Display for WindowTotal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.start, self.key, self.total)
+    }
+}
+
+/// Adds up amounts.
+#[derive(Clone, Copy, Debug)]
+struct Total;
+
+impl Aggregate<Event> for Total {
+    type Acc = u64;
+    type Out = u64;
+
+    fn create(&self) -> u64 {
+        0
+    }
+
+    fn add(&self, total: &mut u64, event: &Event) {
+        *total = total.saturating_add(event.amount);
+    }
+
+    fn result(&self, total: u64) -> u64 {
+        total
+    }
+
+    fn merge(&self, into: &mut u64, other: u64) {
+        *into = into.saturating_add(other);
+    }
+}
+
+/// Describes the job: events from files or a generator in, totals out.
+///
+/// # Errors
+/// [`BuildError`] when the settings do not fit.
+pub fn windowed_totals(
+    env: &mut Environment,
+    arguments: &JobArguments,
+) -> Result<(), BuildError> {
+    env.name("windowed_totals");
+    let watermarks = Watermarks::bounded(DISORDER).event_time(|event: &Event| event.at);
+    let events = match arguments.input.split_first() {
+        Some((first, more)) => {
+            let lines = more.iter().fold(FileSource::lines(first), FileSource::and);
+            let lines = match arguments.split_bytes {
+                Some(bytes) => lines.split_bytes(bytes),
+                None => lines,
+            };
+            env.source("events", lines.parse(event::parse)).watermarks(watermarks)
+        }
+        None => {
+            let seed = arguments.seed.unwrap_or(SEED);
+            let each = arguments.records.unwrap_or(RECORDS).div_ceil(u64::from(PARTITIONS));
+            let make = move |partition, offset| event::generate(seed, partition, offset);
+            env.source("events", Generator::partitions(PARTITIONS, each, make))
+                .watermarks(watermarks)
+        }
+    };
+    let totals = events
+        .key_by(|event| event.key)
+        .window(Tumbling::of(WINDOW))
+        .aggregate("totals", Total)
+        .map(|total| WindowTotal {
+            start: total.window.start().as_millis(),
+            key: total.key,
+            total: total.value,
+        });
+    match &arguments.output {
+        Some(folder) => totals.sink("files", FileSink::lines(folder)),
+        None => totals.collect("totals"),
+    }
+}
+
+fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
+    let arguments = arguments.clone();
+    Ok(Arc::new(move |env| windowed_totals(env, &arguments)))
+}
+
+fn totals(result: &JobResult) -> Result<Vec<WindowTotal>, String> {
+    result.collected::<WindowTotal>("totals").map_err(|error| error.to_string())
+}
+
+const SHOWN: usize = 10;
+
+fn show(result: &JobResult) -> Result<String, String> {
+    if !result.has_collected("totals") {
+        return Ok(String::new());
+    }
+    let mut totals = totals(result)?;
+    totals.sort_by_key(|total| (total.start, total.key));
+    let mut text = format!("{} totals; the first:\n  start ms        key     total\n", totals.len());
+    for WindowTotal { start, key, total } in totals.iter().take(SHOWN) {
+        text += &format!("  {start:<13} {key:>5} {total:>9}\n");
+    }
+    Ok(text)
+}
+
+fn collected(result: &JobResult) -> Result<Rows, String> {
+    Ok(Rows::new(totals(result)?.iter().map(ToString::to_string)))
+}
+
+fn written(text: &str) -> Result<Rows, String> {
+    Ok(Rows::new(text.lines().map(str::to_owned)))
+}

@@ -1,0 +1,166 @@
+//! `word_count`: a real text in, counts out.
+//!
+//! A word is a maximal run of ASCII letters, digits or `_`, lower-cased. Each word is counted in
+//! state under its own key; a timer at the end of time gives the total when the input has ended.
+
+mod reference;
+mod workload;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sameriver::prelude::*;
+use sameriver::{JobResult, ValueState};
+use sameriver_cli::named_job::JobFunction;
+use sameriver_cli::{JobArguments, NamedJob};
+use serde::{Deserialize, Serialize};
+
+use crate::story::{Rows, Story};
+
+/// The scenario.
+pub const STORY: Story = Story {
+    job: NamedJob {
+        name: "word_count",
+        about: "counts the words of text files (--input, default LICENSE-APACHE)",
+        make,
+        show,
+    },
+    draw: workload::draw,
+    reference: reference::rows,
+    collected,
+    written,
+};
+
+/// How often a word stands in the text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WordTotal {
+    /// The word, lower-cased.
+    pub word: String,
+    /// How often it stands there.
+    pub count: u64,
+}
+
+impl fmt::Display for WordTotal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.word, self.count)
+    }
+}
+
+/// Describes the job: text files in, totals out.
+///
+/// # Errors
+/// [`BuildError`] when the settings do not fit.
+pub fn word_count(
+    env: &mut Environment,
+    arguments: &JobArguments,
+) -> Result<(), BuildError> {
+    env.name("word_count");
+    let totals = env
+        .source("text", text(arguments))
+        .flat_map(words)
+        .name("words")
+        .key_by_ref(String::as_str)
+        .process("totals", CountToTheEnd);
+    match &arguments.output {
+        Some(folder) => totals.sink("files", FileSink::lines(folder)),
+        None => totals.collect("totals"),
+    }
+}
+
+fn text(arguments: &JobArguments) -> FileSource {
+    let mut files = arguments.input.iter();
+    let first = files.next().map_or("LICENSE-APACHE".as_ref(), PathBuf::as_path);
+    let source = files.fold(FileSource::lines(first), FileSource::and);
+    match arguments.split_bytes {
+        Some(bytes) => source.split_bytes(bytes),
+        None => source,
+    }
+}
+
+fn words(line: String, out: &mut Out<'_, String>) {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    for word in line.split(|letter: char| !letter.is_ascii() || !is_word(letter as u8)) {
+        if !word.is_empty() {
+            out.emit(word.to_ascii_lowercase());
+        }
+    }
+}
+
+/// Counts a key's records and gives the total when the input has ended.
+#[derive(Clone, Copy, Debug)]
+struct CountToTheEnd;
+
+impl KeyedProcess<String, String> for CountToTheEnd {
+    type Out = WordTotal;
+    type States = ValueState<u64>;
+
+    fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, BuildError> {
+        Ok(declare.value("count")?)
+    }
+
+    fn record(
+        &self,
+        count: &Self::States,
+        _word: String,
+        at: &mut At<'_, String>,
+        _out: &mut Out<'_, WordTotal>,
+    ) -> Result<(), UserError> {
+        let is_first = count.update(at, |count| {
+            let count = count.get_or_insert(0);
+            *count += 1;
+            *count == 1
+        })?;
+        if is_first {
+            at.timer_at(EventTime::MAX)?;
+        }
+        Ok(())
+    }
+
+    fn timer(
+        &self,
+        count: &Self::States,
+        _timer: Timer,
+        at: &mut At<'_, String>,
+        out: &mut Out<'_, WordTotal>,
+    ) -> Result<(), UserError> {
+        if let Some(count) = count.update(at, Option::take)? {
+            out.emit(WordTotal { word: at.key().clone(), count });
+        }
+        Ok(())
+    }
+}
+
+fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
+    let arguments = arguments.clone();
+    Ok(Arc::new(move |env| word_count(env, &arguments)))
+}
+
+fn totals(result: &JobResult) -> Result<Vec<WordTotal>, String> {
+    result.collected::<WordTotal>("totals").map_err(|error| error.to_string())
+}
+
+const SHOWN: usize = 10;
+
+fn show(result: &JobResult) -> Result<String, String> {
+    if !result.has_collected("totals") {
+        return Ok(String::new());
+    }
+    let mut totals = totals(result)?;
+    totals.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
+    let words: u64 = totals.iter().map(|total| total.count).sum();
+    let width = totals.iter().take(SHOWN).map(|total| total.word.len()).max().unwrap_or(0);
+    let mut text = format!("{words} words, {} different; the most frequent:\n", totals.len());
+    for WordTotal { word, count } in totals.iter().take(SHOWN) {
+        text += &format!("  {word:width$}  {count:>6}\n");
+    }
+    Ok(text)
+}
+
+fn collected(result: &JobResult) -> Result<Rows, String> {
+    Ok(Rows::new(totals(result)?.iter().map(ToString::to_string)))
+}
+
+fn written(text: &str) -> Result<Rows, String> {
+    Ok(Rows::new(text.lines().map(str::to_owned)))
+}
