@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fmt;
 
 use sameriver_model::FailureKind;
+use sameriver_model::codec::ordered::OrderedError;
 use thiserror::Error;
 
 use crate::context::Position;
@@ -57,6 +58,14 @@ impl fmt::Display for UserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
+}
+
+/// A key that cannot be hashed.
+#[derive(Debug, Error)]
+#[error("key of type {type_name}: {cause}")]
+pub struct KeyError {
+    type_name: &'static str,
+    cause: OrderedError,
 }
 
 /// Why a subtask fails.
@@ -129,6 +138,25 @@ pub enum OperatorError {
 }
 
 impl OperatorError {
+    /// A user's function failed on a record of the current slice.
+    pub(crate) fn user(operator: &str, position: &Position, cause: UserError) -> Self {
+        Self::User {
+            operator: operator.to_owned(),
+            position: position.clone(),
+            cause: cause.into_inner(),
+        }
+    }
+
+    /// A key of type `K` has no canonical bytes.
+    pub(crate) fn key<K>(operator: &str, position: &Position, cause: OrderedError) -> Self {
+        let type_name = std::any::type_name::<K>();
+        Self::Codec {
+            operator: operator.to_owned(),
+            position: position.clone(),
+            cause: Box::new(KeyError { type_name, cause }),
+        }
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> FailureKind {
         match self {

@@ -1,26 +1,44 @@
 //! The operator contract, the transforms, and the contracts of sources and sinks.
 //!
 //! Reading order: [`consumer`] → [`context`] → [`chain`] → [`outputs`] → [`edge_codec`] →
-//! [`source`] → [`sink`] → [`open`], then the transforms.
+//! [`source`] → [`sink`] → [`open`], then what is built of them: [`source_driver`] →
+//! [`watermark`] → [`out`] and [`transform`] → [`key_selector`] → [`keyed`] → [`window`] →
+//! [`sink_link`] → [`tail`]. [`build`] lists every factory.
 //!
 //! Invariant: an operator spawns nothing, sleeps never and reads no clock; what it needs comes in
 //! with the call. Only [`source`] and [`sink`] know the world.
 #![forbid(unsafe_code)]
 
+mod branch;
+pub mod build;
 pub mod chain;
 pub mod consumer;
 pub mod context;
 pub mod edge_codec;
+pub mod enumerator;
 pub mod error;
+pub mod key_selector;
 pub mod open;
+pub mod out;
 pub mod outputs;
+mod pass_on;
 pub mod sink;
+pub mod sink_link;
 pub mod source;
+pub mod source_driver;
+pub mod tail;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod transform;
+pub mod watermark;
 
 pub use chain::{Chain, Head, SourceHead, SourceProgress, TypedHead};
 pub use consumer::{AnyConsumer, Consumer, Progress};
 pub use context::{Context, Position};
 pub use edge_codec::{EdgeCodec, WireEdge};
 pub use error::{OperatorError, UserError};
+pub use key_selector::{ByRef, ByValue, SelectKey};
 pub use open::OpenArgs;
+pub use out::Out;
 pub use outputs::Outputs;
+pub use watermark::{WatermarkStrategy, Watermarks};

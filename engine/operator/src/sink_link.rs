@@ -1,0 +1,135 @@
+//! The end of a chain that writes to a sink.
+//!
+//! Invariant: `finish` answers `Done` only when the writer says that everything is outside.
+
+use std::sync::Arc;
+
+use sameriver_model::{Batch, Element, Watermark};
+
+use crate::consumer::{Consumer, Progress};
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::sink::{SinkError, SinkWriter};
+
+struct SinkLink<T> {
+    name: Arc<str>,
+    writer: Box<dyn SinkWriter<T>>,
+    finishing: bool,
+}
+
+impl<T> SinkLink<T> {
+    fn error(&self, cause: SinkError) -> OperatorError {
+        let operator = self.name.to_string();
+        OperatorError::Sink { operator, cause }
+    }
+}
+
+impl<T: Element> Consumer<T> for SinkLink<T> {
+    fn slice(&mut self, batch: &mut Batch<T>, _cx: &mut Context) -> Result<(), OperatorError> {
+        let written = self.writer.write(batch);
+        written.map_err(|cause| self.error(cause))
+    }
+
+    fn watermark(
+        &mut self,
+        _watermark: Watermark,
+        _cx: &mut Context,
+    ) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
+
+    fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
+        if self.finishing {
+            return self.finish(cx);
+        }
+        Ok(Progress::Done)
+    }
+
+    fn idle(&mut self, _idle: bool, _cx: &mut Context) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    fn flush(&mut self, _cx: &mut Context) -> Result<(), OperatorError> {
+        let flushed = self.writer.flush();
+        flushed.map_err(|cause| self.error(cause))
+    }
+
+    fn finish(&mut self, _cx: &mut Context) -> Result<Progress, OperatorError> {
+        self.finishing = true;
+        let finished = self.writer.finish();
+        finished.map_err(|cause| self.error(cause))
+    }
+
+    fn has_room(&self) -> bool {
+        self.writer.has_room()
+    }
+}
+
+/// Ends a chain with a sink's writer.
+pub fn sink<T: Element>(name: &str, writer: Box<dyn SinkWriter<T>>) -> Box<dyn Consumer<T>> {
+    Box::new(SinkLink {
+        name: name.into(),
+        writer,
+        finishing: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{context, failure_of, untimed};
+
+    /// Has no room, needs two calls to finish, and refuses the number 13.
+    struct Slow(u32);
+
+    impl SinkWriter<u64> for Slow {
+        fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
+            let unlucky = batch.records().contains(&13);
+            batch.clear();
+            if !unlucky {
+                return Ok(());
+            }
+            Err(SinkError::Other {
+                output: "totals/".into(),
+                cause: "13 is unlucky".into(),
+            })
+        }
+
+        fn has_room(&self) -> bool {
+            false
+        }
+
+        fn flush(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn finish(&mut self) -> Result<Progress, SinkError> {
+            self.0 += 1;
+            Ok(if self.0 < 2 {
+                Progress::Waiting
+            } else {
+                Progress::Done
+            })
+        }
+    }
+
+    #[test]
+    fn a_writer_that_is_not_finished_is_asked_again() {
+        let mut slow = sink("totals", Box::new(Slow(0)));
+        let cx = &mut context();
+        assert_eq!(slow.finish(cx).expect("works"), Progress::Waiting);
+        assert_eq!(slow.resume(cx).expect("works"), Progress::Done);
+    }
+
+    #[test]
+    fn a_full_writer_is_a_chain_without_room() {
+        assert!(!sink("totals", Box::new(Slow(0))).has_room());
+    }
+
+    #[test]
+    fn a_sink_error_names_the_sink() {
+        let mut slow = sink("totals", Box::new(Slow(0)));
+        let error = failure_of(&mut *slow, untimed([13]), &mut context());
+        assert_eq!(error.to_string(), "sink totals: totals/: 13 is unlucky");
+    }
+}

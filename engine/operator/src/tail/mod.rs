@@ -1,0 +1,164 @@
+//! The ends of a chain that lead to other subtasks: one file for each way to pick a channel.
+//!
+//! Invariant: records of one channel keep their order, also against watermarks, idle marks and the
+//! end; a batch has at most `batch_records_max` records. Partial batches are kept per channel until
+//! they are full, something must not overtake them, or the task calls `flush`.
+
+mod broadcast;
+mod forward;
+mod hash;
+mod partial;
+mod rebalance;
+mod round_trip;
+
+use std::sync::Arc;
+
+use sameriver_model::{Batch, Element, Watermark};
+
+use crate::consumer::{Consumer, Progress};
+use crate::context::Context;
+use crate::edge_codec::EdgeCodec;
+use crate::error::OperatorError;
+use crate::open::OpenArgs;
+use crate::outputs::Outputs;
+
+pub use broadcast::broadcast;
+pub use forward::forward;
+pub use hash::hash;
+pub use rebalance::rebalance;
+pub use round_trip::RoundTripError;
+
+use partial::PartialBatch;
+use round_trip::RoundTrip;
+
+/// How one way of partitioning spreads a slice over the channels.
+trait Partition<T>: Send {
+    /// Takes all records out of `batch` and hands them to `lanes`.
+    fn slice(
+        &mut self,
+        batch: &mut Batch<T>,
+        lanes: &mut Lanes<T>,
+        cx: &Context,
+    ) -> Result<(), OperatorError>;
+}
+
+/// The partial batches of all channels, and the channels themselves.
+struct Lanes<T> {
+    partial: Vec<PartialBatch<T>>,
+    outputs: Box<dyn Outputs>,
+}
+
+impl<T: Element> Lanes<T> {
+    fn new(args: &OpenArgs, outputs: Box<dyn Outputs>) -> Self {
+        let lanes = 0..outputs.channels();
+        Self {
+            partial: lanes
+                .map(|_| PartialBatch::new(args.batch_records_max))
+                .collect(),
+            outputs,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Hands all of `batch` to one channel, without a copy where it fits.
+    fn append(&mut self, channel: usize, batch: &mut Batch<T>) {
+        let outputs = &mut self.outputs;
+        self.partial[channel].append(batch, |full| outputs.send(channel, Box::new(full)));
+    }
+
+    /// Makes every lane ready for records with or without event times; call it once a slice.
+    fn align(&mut self, timed: bool) {
+        for (channel, lane) in self.partial.iter_mut().enumerate() {
+            if let Some(batch) = lane.align(timed) {
+                self.outputs.send(channel, Box::new(batch));
+            }
+        }
+    }
+
+    /// Hands one record to one channel.
+    #[inline]
+    fn push(&mut self, channel: usize, record: T, time: Option<sameriver_model::EventTime>) {
+        if let Some(full) = self.partial[channel].push(record, time) {
+            self.outputs.send(channel, Box::new(full));
+        }
+    }
+
+    fn send_all(&mut self) {
+        for (channel, lane) in self.partial.iter_mut().enumerate() {
+            if let Some(batch) = lane.take() {
+                self.outputs.send(channel, Box::new(batch));
+            }
+        }
+    }
+}
+
+/// The link around a [`Partition`].
+struct Tail<T, P> {
+    check: RoundTrip<T>,
+    partition: P,
+    lanes: Lanes<T>,
+}
+
+impl<T: Element, P: Partition<T>> Tail<T, P> {
+    fn new(
+        name: &str,
+        args: &OpenArgs,
+        codec: Arc<dyn EdgeCodec>,
+        outputs: Box<dyn Outputs>,
+        partition: P,
+    ) -> Self {
+        Self {
+            check: RoundTrip::new(name, codec),
+            partition,
+            lanes: Lanes::new(args, outputs),
+        }
+    }
+}
+
+impl<T: Element, P: Partition<T>> Consumer<T> for Tail<T, P> {
+    fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
+        self.check.first(batch, cx)?;
+        self.partition.slice(batch, &mut self.lanes, cx)
+    }
+
+    fn watermark(
+        &mut self,
+        watermark: Watermark,
+        _cx: &mut Context,
+    ) -> Result<Progress, OperatorError> {
+        self.lanes.send_all();
+        self.lanes.outputs.watermark(watermark);
+        Ok(Progress::Done)
+    }
+
+    fn resume(&mut self, _cx: &mut Context) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
+
+    fn idle(&mut self, idle: bool, _cx: &mut Context) -> Result<(), OperatorError> {
+        self.lanes.send_all();
+        self.lanes.outputs.idle(idle);
+        Ok(())
+    }
+
+    fn flush(&mut self, _cx: &mut Context) -> Result<(), OperatorError> {
+        self.lanes.send_all();
+        Ok(())
+    }
+
+    fn finish(&mut self, _cx: &mut Context) -> Result<Progress, OperatorError> {
+        self.lanes.send_all();
+        self.lanes.outputs.end();
+        Ok(Progress::Done)
+    }
+
+    fn has_room(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;
