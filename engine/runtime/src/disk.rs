@@ -34,8 +34,12 @@ pub enum Published {
 /// The file system of a node. Relative paths start at the node's working directory.
 ///
 /// Errors are those of the operating system, with its [`io::ErrorKind`]; callers add the path.
+/// A folder where a file is meant is [`io::ErrorKind::IsADirectory`], a file where a folder is
+/// meant [`io::ErrorKind::NotADirectory`].
+///
+/// An operation starts when it is called; dropping its future abandons the answer, not the effect.
 pub trait Disk: Send + Sync {
-    /// Opens an existing file for reading and writing at offsets.
+    /// Opens an existing file for reading and, if it may be written, for writing at offsets.
     fn open(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>>;
 
     /// Creates a file, or empties the one that is there.
@@ -67,7 +71,8 @@ pub trait Disk: Send + Sync {
     fn sync_directory(&self, path: &Path) -> BoxFuture<io::Result<()>>;
 }
 
-/// An open file. Operations on one handle are carried out in the order of their calls.
+/// An open file. Operations on one handle are carried out in the order of their calls, also when
+/// their answers are awaited in another order or not at all.
 pub trait DiskFile: Send + Sync {
     /// Reads up to `length` bytes; fewer mean the end of the file (or a short read: ask again).
     fn read_at(&self, offset: u64, length: usize) -> BoxFuture<io::Result<Bytes>>;
@@ -75,7 +80,7 @@ pub trait DiskFile: Send + Sync {
     /// Writes all bytes at an offset.
     fn write_at(&self, offset: u64, bytes: Bytes) -> BoxFuture<io::Result<()>>;
 
-    /// Writes all bytes behind the last one.
+    /// Writes all bytes behind the last one, whichever handle wrote that.
     fn append(&self, bytes: Bytes) -> BoxFuture<io::Result<()>>;
 
     /// Makes the bytes (not the name) durable.

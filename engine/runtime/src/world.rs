@@ -40,7 +40,8 @@ pub trait WorldApi: Send + Sync {
     fn random(&self, stream: &str) -> RandomStream;
     /// Starts a task.
     fn spawn(&self, lane: Lane, name: &str, task: BoxFuture<()>) -> TaskHandle;
-    /// Runs code that blocks; a panic in it reaches the caller as the end of the future's sender.
+    /// Runs code that blocks. It starts at once and goes on when the future is dropped; a panic in
+    /// it is the future's error.
     fn blocking(
         &self,
         name: &str,
@@ -56,7 +57,8 @@ pub trait WorldApi: Send + Sync {
     fn listen(&self, at: &Address) -> BoxFuture<io::Result<Box<dyn Listener>>>;
     /// The node's files.
     fn disk(&self) -> Arc<dyn Disk>;
-    /// An outside system: a boxed `Arc<T>` where `wanted` is the [`TypeId`] of `T`.
+    /// An outside system: a boxed `Arc<T>` where `wanted` is the [`TypeId`] of `T`. Any other box
+    /// says that the scheme is there, but not as `T`; [`Services`](crate::Services) does all that.
     fn service(&self, wanted: TypeId, url: &str) -> Result<Box<dyn Any + Send>, ServiceError>;
 }
 
