@@ -34,6 +34,7 @@ impl ChainedOperator {
         let mut details = match self.kind {
             OperatorKind::Source => format!("source, {}", self.description),
             OperatorKind::Sink => format!("sink, {}", self.description),
+            OperatorKind::Stateless if self.description == self.name => String::new(),
             OperatorKind::Stateless | OperatorKind::Keyed => self.description.clone(),
         };
         if let Some(uid) = self.uid.as_ref().filter(|uid| **uid != self.name) {
@@ -128,7 +129,8 @@ fn write_text(
             .map(|operator| operator.name.chars().count());
         let width = names.max().unwrap_or(0);
         for operator in operators {
-            writeln!(out, "    {:width$}  {}", operator.name, operator.details())?;
+            let line = format!("{:width$}  {}", operator.name, operator.details());
+            writeln!(out, "    {}", line.trim_end())?;
         }
         for edge in plan.inputs(vertex.id) {
             let from = plan.vertex(edge.from);
@@ -177,7 +179,8 @@ fn write_graphviz(
 fn label(vertex: &PlanVertex, operators: &[ChainedOperator]) -> String {
     let mut label = format!("{} x{}", vertex.id, vertex.parallelism);
     for operator in operators {
-        label += &format!("\n{}: {}", operator.name, operator.details());
+        let line = format!("\n{}: {}", operator.name, operator.details());
+        label += line.trim_end_matches([':', ' ']);
     }
     quoted(&label)
 }

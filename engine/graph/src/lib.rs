@@ -15,6 +15,8 @@ pub mod operator;
 pub mod problem;
 pub mod stream_graph;
 pub mod stream_type;
+#[cfg(test)]
+mod tests;
 mod validate;
 mod wiring;
 

@@ -104,12 +104,17 @@ pub enum Chaining {
 /// A watermark strategy whose record type is known to the source's factory only.
 pub type AnyStrategy = Arc<dyn Any + Send + Sync>;
 
-/// Makes a link of a chain; `outputs` has one consumer for each output of the operator.
+/// Makes a link of a chain from the operator's name and one consumer for each of its outputs.
 pub type OpenLink =
-    dyn Fn(&OpenArgs, Vec<AnyConsumer>) -> Result<AnyConsumer, OperatorError> + Send + Sync;
+    dyn Fn(&str, &OpenArgs, Vec<AnyConsumer>) -> Result<AnyConsumer, OperatorError> + Send + Sync;
 
-/// Makes the head of a chain that starts with a source.
-pub type OpenSource = dyn Fn(&OpenArgs, Option<&AnyStrategy>, AnyConsumer) -> Result<Box<dyn SourceHead>, OperatorError>
+/// Makes the head of a chain that starts with a source, from its name and its watermarks.
+pub type OpenSource = dyn Fn(
+        &str,
+        &OpenArgs,
+        Option<&AnyStrategy>,
+        AnyConsumer,
+    ) -> Result<Box<dyn SourceHead>, OperatorError>
     + Send
     + Sync;
 

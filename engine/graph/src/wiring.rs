@@ -140,12 +140,13 @@ impl Wiring {
         args: &OpenArgs,
         ends: &mut Ends,
     ) -> Result<Body, OperatorError> {
+        let name = &self.graph.operator(head).name;
         match &self.graph.operator(head).behaviour {
             Behaviour::Source {
                 open, watermarks, ..
             } => {
                 let next = self.open_port(Port::main(head), args, ends)?;
-                Ok(Body::Source(open(args, watermarks.as_ref(), next)?))
+                Ok(Body::Source(open(name, args, watermarks.as_ref(), next)?))
             }
             Behaviour::Link(_) => {
                 let input = self.graph.edges().iter().find(|edge| edge.to == head);
@@ -169,7 +170,7 @@ impl Wiring {
             .map(|port| self.open_port(port, args, ends))
             .collect::<Result<_, _>>()?;
         match &self.graph.operator(id).behaviour {
-            Behaviour::Link(open) => open(args, outputs),
+            Behaviour::Link(open) => open(&self.graph.operator(id).name, args, outputs),
             Behaviour::Source { .. } => unreachable!("a source has no input"),
         }
     }
