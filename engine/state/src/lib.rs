@@ -1,1 +1,38 @@
-//! Keyed state: descriptors, tables, timers and the heap backend
+//! Keyed state: what is declared, the tables that hold it, and timers.
+//!
+//! Reading order: [`declare`] → [`keyed_state`] → [`at`] → [`value_state`], [`list_state`],
+//! [`map_state`] → [`heap_table`] → `key_group_table` → [`timer_store`].
+//!
+//! Invariant: a key's state is in the one subtask that owns the key's group; the same hash that
+//! routed a record finds its entry. Nothing here awaits, does I/O or reads a clock.
+#![forbid(unsafe_code)]
+
+pub mod at;
+pub mod declare;
+pub mod descriptor;
+pub mod epoch;
+pub mod error;
+pub mod heap_table;
+mod key_bytes;
+mod key_group_table;
+pub mod keyed_state;
+pub mod list_state;
+mod map_entries;
+pub mod map_state;
+mod probe_hash;
+pub mod timer_store;
+pub mod value;
+pub mod value_state;
+
+pub use at::At;
+pub use declare::Declare;
+pub use descriptor::{StateDescriptor, StateKind};
+pub use epoch::Epoch;
+pub use error::{DeclareError, StateError};
+pub use heap_table::HeapTable;
+pub use keyed_state::KeyedState;
+pub use list_state::ListState;
+pub use map_state::MapState;
+pub use timer_store::{DueTimer, TimerStore};
+pub use value::Value;
+pub use value_state::ValueState;

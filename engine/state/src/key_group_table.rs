@@ -1,0 +1,155 @@
+//! The entries of one key group: sub-tables that split in two when they are full.
+//!
+//! Invariant: no sub-table holds more entries than [`SUB_TABLE_ENTRIES_MAX`] while there are hash
+//! bits to split by, so no insert ever moves more than that: no long stop. An entry is in the
+//! sub-table that the directory names for its hash.
+//!
+//! Source: extendible hashing (Fagin, Nievergelt, Pippenger, Strong, 1979); the directory is
+//! indexed by the low bits, so that doubling it is a copy of itself.
+
+use hashbrown::HashTable;
+use sameriver_model::KeyHash;
+
+use crate::epoch::Epoch;
+use crate::probe_hash::{self, ProbeHash, SUB_TABLE_BITS};
+
+/// How many entries a sub-table holds before it splits: what fits into 32 Ki buckets of hashbrown
+/// (7 of 8 are used), so that both halves fill their buckets again.
+pub(crate) const SUB_TABLE_ENTRIES_MAX: usize = 28 * 1024;
+
+/// One key with its value.
+pub(crate) struct Entry<K, V> {
+    pub(crate) key: K,
+    pub(crate) value: V,
+    pub(crate) hash: ProbeHash,
+    /// When the entry was last written.
+    pub(crate) version: Epoch,
+}
+
+impl<K, V> Entry<K, V> {
+    /// What hashbrown asks for when it moves entries.
+    #[inline]
+    pub(crate) fn probe(&self) -> u64 {
+        self.hash.probe()
+    }
+}
+
+pub(crate) type Entries<K, V> = HashTable<Entry<K, V>>;
+
+struct SubTable<K, V> {
+    entries: Entries<K, V>,
+    /// How many bits all entries of this sub-table have in common.
+    bits: u32,
+}
+
+/// The entries of one key group.
+pub(crate) struct KeyGroupTable<K, V> {
+    sub_tables: Vec<SubTable<K, V>>,
+    /// The sub-table of each combination of the low bits of [`probe_hash::sub_table`].
+    directory: Vec<u32>,
+    /// Those low bits: the length of the directory less one.
+    mask: u64,
+}
+
+impl<K, V> KeyGroupTable<K, V> {
+    pub(crate) fn new() -> Self {
+        Self {
+            sub_tables: vec![SubTable {
+                entries: HashTable::new(),
+                bits: 0,
+            }],
+            directory: vec![0],
+            mask: 0,
+        }
+    }
+
+    #[inline]
+    fn position(&self, hash: KeyHash) -> usize {
+        self.directory[(probe_hash::sub_table(hash) & self.mask) as usize] as usize
+    }
+
+    /// The entries among which the key is, if it is anywhere.
+    #[inline]
+    pub(crate) fn find(&self, hash: KeyHash) -> &Entries<K, V> {
+        &self.sub_tables[self.position(hash)].entries
+    }
+
+    /// As [`find`](Self::find).
+    #[inline]
+    pub(crate) fn find_mut(&mut self, hash: KeyHash) -> &mut Entries<K, V> {
+        let position = self.position(hash);
+        &mut self.sub_tables[position].entries
+    }
+
+    /// As [`find`](Self::find), with room for one more entry.
+    #[inline]
+    pub(crate) fn with_room(&mut self, hash: KeyHash) -> &mut Entries<K, V> {
+        let mut position = self.position(hash);
+        if self.sub_tables[position].entries.len() >= SUB_TABLE_ENTRIES_MAX {
+            position = self.make_room(hash);
+        }
+        &mut self.sub_tables[position].entries
+    }
+
+    /// Splits until the sub-table of `hash` is not full, and names it. A sub-table that has used up
+    /// its bits grows as it must.
+    #[cold]
+    fn make_room(&mut self, hash: KeyHash) -> usize {
+        loop {
+            let position = self.position(hash);
+            let SubTable { entries, bits } = &self.sub_tables[position];
+            if entries.len() < SUB_TABLE_ENTRIES_MAX || *bits == SUB_TABLE_BITS {
+                return position;
+            }
+            self.split(position);
+        }
+    }
+
+    /// Moves the entries whose next bit is set into a sub-table of their own.
+    fn split(&mut self, position: usize) {
+        let old = &mut self.sub_tables[position];
+        let next_bit = 1_u64 << old.bits;
+        let bits = old.bits + 1;
+        let half = old.entries.len() / 2;
+        let moved = std::mem::take(&mut old.entries);
+        let [mut clear, mut set] = [half, half].map(HashTable::with_capacity);
+        for entry in moved {
+            let side = match entry.hash.sub_table() & next_bit {
+                0 => &mut clear,
+                _ => &mut set,
+            };
+            side.insert_unique(entry.probe(), entry, Entry::probe);
+        }
+        old.entries = clear;
+        old.bits = bits;
+        let new = self.sub_tables.len() as u32;
+        self.sub_tables.push(SubTable { entries: set, bits });
+        if self.directory.len() < 1 << bits {
+            self.directory.extend_from_within(..);
+            self.mask = self.directory.len() as u64 - 1;
+        }
+        for (index, target) in self.directory.iter_mut().enumerate() {
+            if *target as usize == position && index as u64 & next_bit != 0 {
+                *target = new;
+            }
+        }
+    }
+
+    /// All entries, in no meaningful order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<K, V>> {
+        self.sub_tables.iter().flat_map(|sub| sub.entries.iter())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sub_tables.iter().map(|sub| sub.entries.len()).sum()
+    }
+
+    /// The entries of each sub-table.
+    #[cfg(test)]
+    pub(crate) fn sub_table_lens(&self) -> Vec<usize> {
+        self.sub_tables
+            .iter()
+            .map(|sub| sub.entries.len())
+            .collect()
+    }
+}
