@@ -157,6 +157,19 @@ impl OperatorError {
         }
     }
 
+    /// State was refused or could not be reached.
+    pub(crate) fn state(
+        operator: &str,
+        position: &Position,
+        cause: impl Error + Send + Sync + 'static,
+    ) -> Self {
+        Self::State {
+            operator: operator.to_owned(),
+            position: position.clone(),
+            cause: Box::new(cause),
+        }
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> FailureKind {
         match self {

@@ -1,0 +1,80 @@
+//! Joins the records of each key into one, and emits it after each.
+
+use std::sync::Arc;
+
+use sameriver_model::{Batch, Element, Watermark};
+
+use super::slots::Slots;
+use crate::consumer::{Consumer, Progress};
+use crate::context::Context;
+use crate::error::OperatorError;
+use crate::key_selector::SelectKey;
+use crate::open::OpenArgs;
+use crate::out::drain_each;
+use crate::pass_on::pass_on;
+
+struct Reduce<T, S: SelectKey<T>, F> {
+    name: Arc<str>,
+    slots: Slots<T, S, T>,
+    join: F,
+    out: Batch<T>,
+    next: Box<dyn Consumer<T>>,
+}
+
+impl<T, S, F> Consumer<T> for Reduce<T, S, F>
+where
+    T: Element + Clone,
+    S: SelectKey<T>,
+    F: Fn(T, T) -> T + Send,
+{
+    fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
+        let (slots, join, out) = (&mut self.slots, &self.join, &mut self.out);
+        let done = drain_each(batch, |record: T, time| {
+            let (held, ()) = slots.of(&record, |_| ())?;
+            let joined = match held.take() {
+                Some(before) => join(before, record),
+                None => record,
+            };
+            out.push(joined.clone(), time);
+            *held = Some(joined);
+            Ok(())
+        });
+        done.map_err(|cause| OperatorError::key::<S::Key>(&self.name, &cx.position, cause))?;
+        if self.out.is_empty() {
+            return Ok(());
+        }
+        self.next.slice(&mut self.out, cx)
+    }
+
+    fn watermark(
+        &mut self,
+        watermark: Watermark,
+        cx: &mut Context,
+    ) -> Result<Progress, OperatorError> {
+        self.next.watermark(watermark, cx)
+    }
+
+    pass_on!();
+}
+
+/// Joins the records of each key by `join(before, record)`; emits what they come to after each
+/// record, with the event time of that record.
+pub fn reduce<T, S>(
+    name: &str,
+    selector: S,
+    join: impl Fn(T, T) -> T + Send + 'static,
+    args: &OpenArgs,
+    next: Box<dyn Consumer<T>>,
+) -> Box<dyn Consumer<T>>
+where
+    T: Element + Clone,
+    S: SelectKey<T>,
+{
+    Box::new(Reduce {
+        name: name.into(),
+        slots: Slots::new(selector, args),
+        join,
+        out: Batch::new(),
+        next,
+    })
+}

@@ -1,0 +1,65 @@
+//! The open windows of one key.
+//!
+//! Invariant: at most one accumulator a window. The first window is held inline, since most keys
+//! have no other one open.
+
+use super::TimeWindow;
+
+pub(super) struct Panes<A> {
+    first: Option<(TimeWindow, A)>,
+    others: Vec<(TimeWindow, A)>,
+}
+
+impl<A> Panes<A> {
+    pub(super) fn new() -> Self {
+        Self {
+            first: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// The accumulator of `window`, made by `create` if the window is new; says whether it is.
+    #[inline]
+    pub(super) fn open(
+        &mut self,
+        window: TimeWindow,
+        create: impl FnOnce() -> A,
+    ) -> (&mut A, bool) {
+        let is_first = self.first.as_ref().is_none_or(|(held, _)| *held == window);
+        if is_first && self.others.is_empty() {
+            let new = self.first.is_none();
+            let (_, acc) = self.first.get_or_insert_with(|| (window, create()));
+            return (acc, new);
+        }
+        self.open_other(window, create)
+    }
+
+    fn open_other(&mut self, window: TimeWindow, create: impl FnOnce() -> A) -> (&mut A, bool) {
+        if let Some((held, acc)) = &mut self.first
+            && *held == window
+        {
+            return (acc, false);
+        }
+        let position = self.others.iter().position(|(held, _)| *held == window);
+        let new = position.is_none();
+        let position = position.unwrap_or(self.others.len());
+        if new {
+            self.others.push((window, create()));
+        }
+        (&mut self.others[position].1, new)
+    }
+
+    /// Takes the accumulator of a window that closes.
+    pub(super) fn close(&mut self, window: TimeWindow) -> Option<A> {
+        if let Some((_, acc)) = self.first.take_if(|(held, _)| *held == window) {
+            return Some(acc);
+        }
+        let position = self.others.iter().position(|(held, _)| *held == window)?;
+        Some(self.others.swap_remove(position).1)
+    }
+
+    /// Whether no window is open.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first.is_none() && self.others.is_empty()
+    }
+}
