@@ -46,7 +46,9 @@ struct Promises {
 /// If the file is not what it should be; the message names the line.
 pub fn all() -> Vec<Promise> {
     let promises: Result<Promises, _> = toml::from_str(&text("docs/promises.toml"));
-    promises.unwrap_or_else(|error| panic!("docs/promises.toml: {error}")).promise
+    promises
+        .unwrap_or_else(|error| panic!("docs/promises.toml: {error}"))
+        .promise
 }
 
 impl Promise {
@@ -58,10 +60,14 @@ impl Promise {
         match (&self.check.package, &self.check.test, &self.check.command) {
             (Some(package), Some(test), None) => (!has_test(package, test))
                 .then(|| format!("{}: no test {test} in {package}", self.id)),
-            (None, None, Some(command)) => {
-                command.trim().is_empty().then(|| format!("{}: an empty command", self.id))
-            }
-            _ => Some(format!("{}: a check is a package with a test, or a command", self.id)),
+            (None, None, Some(command)) => command
+                .trim()
+                .is_empty()
+                .then(|| format!("{}: an empty command", self.id)),
+            _ => Some(format!(
+                "{}: a check is a package with a test, or a command",
+                self.id
+            )),
         }
     }
 
@@ -82,25 +88,36 @@ impl Promise {
     pub fn run(&self) -> std::io::Result<bool> {
         let words = self.command();
         let (program, arguments) = words.split_first().expect("a checked row has a command");
-        Ok(Command::new(program).args(arguments).current_dir(top()).status()?.success())
+        Ok(Command::new(program)
+            .args(arguments)
+            .current_dir(top())
+            .status()?
+            .success())
     }
 }
 
 /// Whether a package has a test, or a conformance case, of that name.
 fn has_test(package: &str, test: &str) -> bool {
-    let found = manifests().into_iter().find(|(_, manifest)| {
-        manifest["package"]["name"].as_str() == Some(package)
-    });
-    let Some((folder, _)) = found else { return false };
+    let found = manifests()
+        .into_iter()
+        .find(|(_, manifest)| manifest["package"]["name"].as_str() == Some(package));
+    let Some((folder, _)) = found else {
+        return false;
+    };
     let inside = format!("{folder}/");
     let last = test.rsplit("::").next().unwrap_or(test);
     let name = format!("fn {last}(");
-    files(".rs").iter().filter(|path| path.starts_with(&inside)).any(|path| text(path).contains(&name))
+    files(".rs")
+        .iter()
+        .filter(|path| path.starts_with(&inside))
+        .any(|path| text(path).contains(&name))
 }
 
 /// Ids that stand more than once.
 pub fn doubled(promises: &[Promise]) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let again = promises.iter().filter(|promise| !seen.insert(promise.id.clone()));
+    let again = promises
+        .iter()
+        .filter(|promise| !seen.insert(promise.id.clone()));
     again.map(|promise| promise.id.clone()).collect()
 }

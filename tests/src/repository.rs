@@ -1,14 +1,19 @@
 //! Reads the repository's own files, for the tests that hold its rules.
 //!
 //! Invariant: reads what git would track (no target folder), in ascending order of paths.
-#![expect(clippy::disallowed_methods, reason = "these tests judge the files of the repository itself")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "these tests judge the files of the repository itself"
+)]
 
 use std::path::{Path, PathBuf};
 
 /// The top folder of the repository.
 pub fn top() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("the crate lies in the top folder").to_path_buf()
+    here.parent()
+        .expect("the crate lies in the top folder")
+        .to_path_buf()
 }
 
 /// The text of a file below the top folder.
@@ -38,7 +43,11 @@ fn collect(folder: &Path, prefix: &str, ending: &str, found: &mut Vec<String>) {
     for entry in entries {
         let entry = entry.expect("an entry of the repository can be read");
         let name = entry.file_name().to_string_lossy().into_owned();
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
+        let path = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}/{name}")
+        };
         if entry.path().is_dir() {
             if !matches!(name.as_str(), "target" | ".git") {
                 collect(&entry.path(), &path, ending, found);
@@ -54,12 +63,17 @@ fn collect(folder: &Path, prefix: &str, ending: &str, found: &mut Vec<String>) {
 /// # Panics
 /// If one is not TOML.
 pub fn manifests() -> Vec<(String, toml::Table)> {
-    let members = files("Cargo.toml").into_iter().filter(|path| path != "Cargo.toml");
+    let members = files("Cargo.toml")
+        .into_iter()
+        .filter(|path| path != "Cargo.toml");
     let parsed = members.filter_map(|path| {
-        let manifest: toml::Table =
-            text(&path).parse().unwrap_or_else(|error| panic!("{path}: {error}"));
+        let manifest: toml::Table = text(&path)
+            .parse()
+            .unwrap_or_else(|error| panic!("{path}: {error}"));
         let folder = path.trim_end_matches("/Cargo.toml").to_owned();
-        manifest.contains_key("package").then_some((folder, manifest))
+        manifest
+            .contains_key("package")
+            .then_some((folder, manifest))
     });
     parsed.collect()
 }

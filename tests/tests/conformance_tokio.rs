@@ -16,7 +16,7 @@ use sameriver_tests::conformance::{Case, Nodes, all, services};
 use sameriver_tests::conformance_tests;
 
 /// A case that takes this long hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(60);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 
 struct Process {
     tokio: TokioWorld,
@@ -60,7 +60,7 @@ fn run(case: Case, place: &str, poll: impl FnOnce(&TokioWorld, Running)) {
 type Running = sameriver_runtime::BoxFuture<()>;
 
 fn on_the_control_threads(case: Case) {
-    run(case, "control", |tokio, running| tokio.block_on(running));
+    run(case, "control", TokioWorld::block_on);
 }
 
 /// A user's program has a runtime that may lack what the world needs: timers and sockets.
@@ -82,7 +82,7 @@ mod plain {
 
     use std::pin::Pin;
     use std::sync::Arc;
-    use std::task::{Context, Poll, Wake};
+    use std::task::{Context, Wake};
     use std::thread::{self, Thread};
 
     struct Unpark(Thread);
@@ -96,7 +96,7 @@ mod plain {
     pub(super) fn block_on(mut future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let waker = Arc::new(Unpark(thread::current())).into();
         let mut cx = Context::from_waker(&waker);
-        while let Poll::Pending = future.as_mut().poll(&mut cx) {
+        while future.as_mut().poll(&mut cx).is_pending() {
             thread::park();
         }
     }

@@ -12,12 +12,24 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 /// Package → packages of ours that it may name: the table under "## Rooms and arrows".
 fn table() -> Arrows {
     let page = text("docs/architecture.md");
-    let section = page.split("## Rooms and arrows").nth(1).expect("the section is there");
-    let section = section.split("\n## ").next().expect("a split has a first part");
+    let section = page
+        .split("## Rooms and arrows")
+        .nth(1)
+        .expect("the section is there");
+    let section = section
+        .split("\n## ")
+        .next()
+        .expect("a split has a first part");
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     rows.map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        (names(cells[1]).into_iter().nth(1).expect("room, then package"), names(cells[3]))
+        (
+            names(cells[1])
+                .into_iter()
+                .nth(1)
+                .expect("room, then package"),
+            names(cells[3]),
+        )
     })
     .map(|(package, may_use)| (package, may_use.into_iter().collect()))
     .collect()
@@ -25,13 +37,20 @@ fn table() -> Arrows {
 
 /// The words in back-quotes.
 fn names(cell: &str) -> Vec<String> {
-    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    cell.split('`')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Package → packages that its manifest names, development dependencies left out.
 fn arrows() -> Arrows {
     let read = |(_, manifest): (String, toml::Table)| {
-        let name = manifest["package"]["name"].as_str().expect("a package has a name").to_owned();
+        let name = manifest["package"]["name"]
+            .as_str()
+            .expect("a package has a name")
+            .to_owned();
         let mut needs = BTreeSet::new();
         for part in ["dependencies", "build-dependencies"] {
             let part = manifest.get(part).and_then(toml::Value::as_table);
@@ -50,8 +69,14 @@ fn ours(name: &str) -> bool {
 fn closure(from: &str, arrows: &Arrows) -> BTreeSet<String> {
     let lock: toml::Table = text("Cargo.lock").parse().expect("Cargo.lock is TOML");
     let mut others = Arrows::new();
-    for package in lock["package"].as_array().expect("a lock file lists packages") {
-        let name = package["name"].as_str().expect("a package has a name").to_owned();
+    for package in lock["package"]
+        .as_array()
+        .expect("a lock file lists packages")
+    {
+        let name = package["name"]
+            .as_str()
+            .expect("a package has a name")
+            .to_owned();
         let needs = package.get("dependencies").and_then(toml::Value::as_array);
         let needs = needs.into_iter().flatten().filter_map(toml::Value::as_str);
         let needs = needs.map(|need| need.split(' ').next().unwrap_or(need).to_owned());
@@ -59,7 +84,11 @@ fn closure(from: &str, arrows: &Arrows) -> BTreeSet<String> {
     }
     let (mut seen, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
     while let Some(name) = open.pop() {
-        let needs = if ours(&name) { arrows.get(&name) } else { others.get(&name) };
+        let needs = if ours(&name) {
+            arrows.get(&name)
+        } else {
+            others.get(&name)
+        };
         for need in needs.into_iter().flatten() {
             if seen.insert(need.clone()) {
                 open.push(need.clone());
@@ -77,7 +106,10 @@ fn every_arrow_between_rooms_is_in_the_table() {
             panic!("{package} has no row in the table of docs/architecture.md");
         };
         for need in needs.iter().filter(|need| ours(need)) {
-            assert!(may_use.contains(need), "{package} -> {need} is not in the table");
+            assert!(
+                may_use.contains(need),
+                "{package} -> {need} is not in the table"
+            );
         }
     }
 }
@@ -86,9 +118,15 @@ fn every_arrow_between_rooms_is_in_the_table() {
 fn every_row_of_the_table_is_a_room() {
     let rooms = arrows();
     for (package, may_use) in table() {
-        assert!(rooms.contains_key(&package), "{package} is in the table, but is no package");
+        assert!(
+            rooms.contains_key(&package),
+            "{package} is in the table, but is no package"
+        );
         for name in may_use {
-            assert!(rooms.contains_key(&name), "{package} may use {name}, which is no package");
+            assert!(
+                rooms.contains_key(&name),
+                "{package} may use {name}, which is no package"
+            );
         }
     }
 }
@@ -97,15 +135,27 @@ fn every_row_of_the_table_is_a_room() {
 fn arrows_point_downwards_only() {
     let arrows = arrows();
     for package in arrows.keys() {
-        assert!(!closure(package, &arrows).contains(package), "{package} reaches itself");
+        assert!(
+            !closure(package, &arrows).contains(package),
+            "{package} reaches itself"
+        );
     }
 }
 
 #[test]
 fn the_control_plane_cannot_await() {
     let reached = closure("sameriver-control", &arrows());
-    for asynchronous in ["tokio", "futures-util", "futures-core", "madsim", "sameriver-runtime"] {
-        assert!(!reached.contains(asynchronous), "control reaches {asynchronous}");
+    for asynchronous in [
+        "tokio",
+        "futures-util",
+        "futures-core",
+        "madsim",
+        "sameriver-runtime",
+    ] {
+        assert!(
+            !reached.contains(asynchronous),
+            "control reaches {asynchronous}"
+        );
     }
 }
 
@@ -121,6 +171,9 @@ fn only_the_simulator_reaches_its_executor() {
     for package in arrows.keys().filter(|name| ours(name)) {
         let reaches = closure(package, &arrows).contains("madsim");
         let may = ["sameriver-sim", "sameriver-scenarios", "sameriver-tests"];
-        assert!(!reaches || may.contains(&package.as_str()), "{package} reaches madsim");
+        assert!(
+            !reaches || may.contains(&package.as_str()),
+            "{package} reaches madsim"
+        );
     }
 }

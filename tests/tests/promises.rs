@@ -6,7 +6,10 @@ use sameriver_tests::promise;
 fn every_promise_names_a_check_that_exists() {
     let promises = promise::all();
     assert!(!promises.is_empty(), "the project promises something");
-    let defects: Vec<String> = promises.iter().filter_map(promise::Promise::defect).collect();
+    let defects: Vec<String> = promises
+        .iter()
+        .filter_map(promise::Promise::defect)
+        .collect();
     assert!(defects.is_empty(), "{}", defects.join("\n"));
 }
 

@@ -2,6 +2,10 @@
 //!
 //! Invariant: everything that needs tokio's timers or sockets is bound to this runtime, never to
 //! the one that happens to poll it. Whoever holds a `Control` keeps its threads alive.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the fence points here: this is the real `World::sleep`"
+)]
 
 use std::future::poll_fn;
 use std::io;

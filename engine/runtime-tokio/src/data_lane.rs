@@ -2,6 +2,10 @@
 //!
 //! Invariant: nothing but its own task runs on a data thread, so blocking user code stalls its slot
 //! and nothing else. A panic ends the thread, not the process.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the fence points here: this is the real `World::spawn`"
+)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;

@@ -2,8 +2,13 @@
 //!
 //! Invariant: operations on one handle are carried out in the order of their calls, even when their
 //! futures are awaited in another order or dropped. No async thread waits for a disk.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the fence points here: this is the real `World::disk`"
+)]
 
 use std::collections::VecDeque;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -97,7 +102,12 @@ impl Disk for RealDisk {
         self.run(directory, |directory| {
             let mut names = Vec::new();
             for entry in fs::read_dir(directory)? {
-                names.push(entry?.file_name().into_string().map_err(not_text)?);
+                names.push(
+                    entry?
+                        .file_name()
+                        .into_string()
+                        .map_err(|name| not_text(&name))?,
+                );
             }
             names.sort_unstable();
             Ok(names)
@@ -129,9 +139,11 @@ struct FileQueue {
     waiting: Mutex<Waiting>,
 }
 
+type Operation = Box<dyn FnOnce(&Opened) + Send>;
+
 #[derive(Default)]
 struct Waiting {
-    operations: VecDeque<Box<dyn FnOnce(&Opened) + Send>>,
+    operations: VecDeque<Operation>,
     /// Whether a thread is taking operations out.
     drained: bool,
 }
@@ -142,7 +154,7 @@ impl FileQueue {
     }
 
     /// Adds an operation; true if the caller must start a thread that drains the queue.
-    fn push(&self, operation: Box<dyn FnOnce(&Opened) + Send>) -> bool {
+    fn push(&self, operation: Operation) -> bool {
         let mut waiting = self.waiting();
         waiting.operations.push_back(operation);
         !std::mem::replace(&mut waiting.drained, true)
@@ -156,7 +168,7 @@ impl FileQueue {
         }
     }
 
-    fn next(&self) -> Option<Box<dyn FnOnce(&Opened) + Send>> {
+    fn next(&self) -> Option<Operation> {
         let mut waiting = self.waiting();
         let next = waiting.operations.pop_front();
         waiting.drained = next.is_some();
@@ -314,7 +326,7 @@ fn folder(path: &Path) -> PathBuf {
     }
 }
 
-fn not_text(name: std::ffi::OsString) -> io::Error {
+fn not_text(name: &OsStr) -> io::Error {
     let message = format!("the file name {} is not UTF-8: rename it", name.display());
     io::Error::new(io::ErrorKind::InvalidData, message)
 }

@@ -2,6 +2,11 @@
 //!
 //! Invariant: nodes of one process share threads, services and the clock's origin; each has its own
 //! name and random seed.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the fence points here: these are the real clocks"
+)]
 
 use std::any::{Any, TypeId};
 use std::io;
@@ -21,8 +26,20 @@ use crate::{data_lane, stream};
 pub(crate) struct Shared {
     pub(crate) control: Arc<Control>,
     pub(crate) services: Services,
-    pub(crate) origin: Instant,
-    pub(crate) seed: u64,
+    origin: Instant,
+    seed: u64,
+}
+
+impl Shared {
+    /// The monotonic clock begins now.
+    pub(crate) fn new(control: Arc<Control>, services: Services, seed: u64) -> Self {
+        Self {
+            control,
+            services,
+            origin: Instant::now(),
+            seed,
+        }
+    }
 }
 
 /// One node of the process.

@@ -2,12 +2,15 @@
 //!
 //! Invariant: a socket is bound to the control lane's runtime when it is made, so it works wherever
 //! it is polled. Small writes leave at once: whoever wants larger ones gathers them before.
+#![expect(
+    clippy::disallowed_types,
+    reason = "the fence points here: these are the real `World::connect` and `World::listen`"
+)]
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 
-use sameriver_runtime::{Address, BoxFuture, ByteStream, Listener};
+use sameriver_runtime::{Accept, Address, BoxFuture, ByteStream, Listener};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::control::Control;
@@ -51,12 +54,10 @@ impl Listener for TcpAccept {
         self.address.clone()
     }
 
-    fn accept(
-        &mut self,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + '_>> {
+    fn accept(&mut self) -> Accept<'_> {
         Box::pin(async move {
             let (stream, _peer) = self.control.enter(self.listener.accept()).await?;
-            // Fails only for a peer that is gone already: the first read will tell, not the listener.
+            // Fails only for a peer that is gone already: the first read tells, not the listener.
             let _ = stream.set_nodelay(true);
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })

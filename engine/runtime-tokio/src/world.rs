@@ -8,7 +8,6 @@ use std::fmt;
 use std::hash::BuildHasher;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
 
 use sameriver_runtime::{Services, World};
 
@@ -135,18 +134,19 @@ impl TokioWorldBuilder {
     /// # Errors
     /// Those of the operating system when it refuses threads or file descriptors.
     pub fn build(self) -> io::Result<TokioWorld> {
-        let shared = Arc::new(Shared {
-            control: Arc::new(Control::start()?),
-            services: self.services,
-            origin: Instant::now(),
-            seed: self.seed.unwrap_or_else(entropy),
-        });
+        let control = Arc::new(Control::start()?);
+        let seed = self.seed.unwrap_or_else(entropy);
+        let shared = Arc::new(Shared::new(control, self.services, seed));
         let node = Node::new(Arc::clone(&shared), &self.node);
         Ok(TokioWorld { shared, node })
     }
 }
 
 /// A number that the operating system drew: the keys of a fresh hasher hold its entropy.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the fence points here: this is the real `World::random`"
+)]
 fn entropy() -> u64 {
     RandomState::new().hash_one("seed of a world")
 }

@@ -113,7 +113,7 @@ fn what_is_awaited_outlives_the_handles() {
     let tokio = start();
     let world = tokio.world();
     let sleep = world.sleep(Duration::from_millis(1));
-    let task = world.spawn(Lane::Control, "outlives", async { sleep.await });
+    let task = world.spawn(Lane::Control, "outlives", sleep);
     let list = world.disk().list(".".as_ref());
     drop((tokio, world));
     let user = tokio::runtime::Builder::new_current_thread()

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// use sameriver_runtime::Monotonic;
 /// use std::time::Duration;
 /// let start = Monotonic::from_origin(Duration::from_millis(5));
-/// assert_eq!(start.saturating_add(Duration::from_millis(2)).since(start), Duration::from_millis(2));
+/// let pause = Duration::from_millis(2);
+/// assert_eq!(start.saturating_add(pause).since(start), pause);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Monotonic(Duration);

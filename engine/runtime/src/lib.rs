@@ -25,7 +25,7 @@ pub use disk::{Disk, DiskFile, EntryKind, Published};
 pub use lane::Lane;
 pub use random::RandomStream;
 pub use service::{ServiceError, Services};
-pub use stream::{Address, ByteStream, Listener};
+pub use stream::{Accept, Address, ByteStream, Listener};
 pub use task::{Panicked, TaskHandle};
 pub use wake::Wake;
 pub use world::{TimedOut, World, WorldApi};

@@ -60,3 +60,56 @@ impl RandomStream {
         self.below(1_000) < u64::from(per_mille)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::RandomStream;
+
+    #[test]
+    fn a_stream_is_the_same_on_every_machine_and_in_every_version() {
+        let mut stream = RandomStream::named(7, "faults");
+        let draws: [u64; 3] = std::array::from_fn(|_| stream.next_u64());
+        assert_eq!(
+            draws,
+            [
+                2_964_971_426_545_609_197,
+                17_489_961_093_024_107_348,
+                11_673_017_426_356_572_420
+            ]
+        );
+    }
+
+    #[test]
+    fn draws_stay_in_their_range_and_reach_both_ends() {
+        let mut stream = RandomStream::named(1, "ranges");
+        let below: Vec<u64> = (0..200).map(|_| stream.below(3)).collect();
+        let between: Vec<u64> = (0..200).map(|_| stream.between(5, 7)).collect();
+        assert_eq!(
+            (below.iter().min(), below.iter().max()),
+            (Some(&0), Some(&2))
+        );
+        assert_eq!(
+            (between.iter().min(), between.iter().max()),
+            (Some(&5), Some(&7))
+        );
+    }
+
+    #[test]
+    fn the_widest_range_has_no_overflow() {
+        let mut stream = RandomStream::named(1, "widest");
+        assert_ne!(stream.between(0, u64::MAX), stream.between(0, u64::MAX));
+        assert_eq!(stream.between(u64::MAX, u64::MAX), u64::MAX);
+    }
+
+    #[test]
+    fn a_chance_of_zero_never_happens_and_one_of_a_thousand_always() {
+        let mut stream = RandomStream::named(1, "chances");
+        assert!((0..1_000).all(|_| !stream.chance(0) && stream.chance(1_000)));
+    }
+
+    #[test]
+    #[should_panic(expected = "a draw needs at least one outcome")]
+    fn a_draw_without_outcomes_is_a_bug() {
+        RandomStream::named(1, "nothing").below(0);
+    }
+}

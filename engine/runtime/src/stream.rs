@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 
 use crate::io::{AsyncRead, AsyncWrite};
 
@@ -39,13 +40,14 @@ pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
 
+/// A future that gives the next connection of a listener.
+pub type Accept<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + 'a>>;
+
 /// Accepts connections.
 pub trait Listener: Send {
     /// The bound address, with the port that was given for port 0.
     fn address(&self) -> Address;
 
     /// Waits for the next connection. Cancel safe: a connection that was not returned is kept.
-    fn accept(
-        &mut self,
-    ) -> std::pin::Pin<Box<dyn Future<Output = io::Result<Box<dyn ByteStream>>> + Send + '_>>;
+    fn accept(&mut self) -> Accept<'_>;
 }

@@ -14,17 +14,31 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    if let Some(unknown) = wanted.iter().find(|id| promises.iter().all(|row| row.id != **id)) {
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|id| promises.iter().all(|row| row.id != **id))
+    {
         eprintln!("no promise {unknown}: run `promises` without an id for the list");
         return ExitCode::from(64);
     }
-    let chosen = promises.iter().filter(|promise| wanted.contains(&promise.id));
+    let chosen = promises
+        .iter()
+        .filter(|promise| wanted.contains(&promise.id));
     let broken = chosen.filter(|promise| !kept(promise)).count();
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if broken == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 fn kept(promise: &Promise) -> bool {
-    println!("{}: {}\n  {}", promise.id, promise.claim, promise.command().join(" "));
+    println!(
+        "{}: {}\n  {}",
+        promise.id,
+        promise.claim,
+        promise.command().join(" ")
+    );
     let kept = promise.run().unwrap_or_else(|error| {
         eprintln!("{}: {error}", promise.id);
         false

@@ -3,8 +3,8 @@
 //! Reading order: [`tasks`] → [`time`] → [`random`] → [`wake`] → [`streams`] → [`files`] →
 //! [`disk`] → [`services`]. `docs/worlds.md` says each promise in words.
 //!
-//! Invariant: a case touches nothing but the worlds of its nodes, and its verdict does not depend on
-//! how fast the machine is. Does not know which world it runs in.
+//! Invariant: a case touches nothing but the worlds of its nodes, and its verdict does not depend
+//! on how fast the machine is. Does not know which world it runs in.
 //!
 //! A world passes the suite with a function that runs one case, and one line:
 //!

@@ -64,7 +64,7 @@ pub async fn a_dropped_sleep_disturbs_no_other(nodes: Arc<dyn Nodes>) {
     let start = world.now();
     let kept = world.sleep(MILLI * 2);
     drop(world.sleep(MILLI));
-    drop(world.sleep(Duration::from_secs(86_400)));
+    drop(world.sleep(Duration::from_hours(24)));
     kept.await;
     assert!(world.now().since(start) >= MILLI * 2);
 }
@@ -72,7 +72,7 @@ pub async fn a_dropped_sleep_disturbs_no_other(nodes: Arc<dyn Nodes>) {
 /// A limit that is not reached changes nothing.
 pub async fn work_that_ends_in_time_gives_its_result(nodes: Arc<dyn Nodes>) {
     let world = nodes.world("a");
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let work = async {
         world.sleep(MILLI).await;
         "done"
