@@ -2,5 +2,6 @@
 //!
 //! Invariant: the bytes are fixed; `docs/formats.md` publishes them and a test decodes its examples.
 
+mod field;
 pub mod ordered;
 pub mod wire;

@@ -10,7 +10,8 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::error::{Cause, Field, FieldName, OrderedError};
+use super::error::{Cause, OrderedError};
+use crate::codec::field::{Field, FieldName};
 
 /// Says that an element or an entry follows.
 pub(super) const MORE: u8 = 1;

@@ -7,6 +7,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::codec::field::{self, Field};
+
 /// A value that has no canonical bytes, or bytes that are not one of the expected type.
 ///
 /// ```
@@ -42,20 +44,6 @@ pub(super) enum Cause {
     NotText,
     NotAChar(u32),
     Other(String),
-}
-
-/// Where it is: a field of a struct, or of a variant of an enum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Field {
-    pub(super) owner: &'static str,
-    pub(super) variant: Option<&'static str>,
-    pub(super) name: FieldName,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldName {
-    Named(&'static str),
-    Numbered(usize),
 }
 
 impl OrderedError {
@@ -106,25 +94,9 @@ impl fmt::Debug for OrderedError {
     }
 }
 
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name {
-            FieldName::Named(name) => write!(f, "field `{name}` of `{}", self.owner)?,
-            FieldName::Numbered(index) => write!(f, "field `{index}` of `{}", self.owner)?,
-        }
-        match self.variant {
-            Some(variant) => write!(f, "::{variant}`"),
-            None => f.write_str("`"),
-        }
-    }
-}
-
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = match self.field {
-            Some(field) => field.to_string(),
-            None => format!("`{}`", self.type_name),
-        };
+        let place = field::place(self.field, self.type_name);
         match &self.cause {
             Cause::Float => write!(
                 f,
