@@ -260,3 +260,6 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -154,3 +154,56 @@ impl<K: Key, N: Serialize> TimerStore<K, N> {
         self.timers.values()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store() -> TimerStore<String, i64> {
+        let mut timers = TimerStore::new();
+        let addresses = [
+            (5, "b", 0),
+            (5, "a", 9),
+            (-5, "c", 0),
+            (5, "a", -9),
+            (5, "a", 9),
+        ];
+        for (time, key, namespace) in addresses {
+            let hash = KeyHash::of(key, &mut Vec::new()).unwrap();
+            let time = EventTime::from_millis(time);
+            timers.register(time, key, hash, namespace).unwrap();
+        }
+        timers
+    }
+
+    fn order(timers: &TimerStore<String, i64>) -> Vec<(i64, &str, i64)> {
+        let due = timers.iter();
+        due.map(|timer| (timer.time.as_millis(), timer.key.as_str(), timer.namespace))
+            .collect()
+    }
+
+    #[test]
+    fn timers_are_due_by_time_then_key_then_namespace() {
+        let expected = [(-5, "c", 0), (5, "a", -9), (5, "a", 9), (5, "b", 0)];
+        assert_eq!(order(&store()), expected);
+    }
+
+    #[test]
+    fn a_deleted_timer_is_not_due() {
+        let mut timers = store();
+        let time = EventTime::from_millis(5);
+        assert!(timers.delete(time, "a", &9).unwrap());
+        assert!(!timers.delete(time, "a", &9).unwrap());
+        assert_eq!(order(&timers), [(-5, "c", 0), (5, "a", -9), (5, "b", 0)]);
+    }
+
+    #[test]
+    fn a_timer_is_due_at_its_own_time_and_not_before() {
+        let mut timers = store();
+        let mut due = |millis| {
+            let up_to = Watermark::at(EventTime::from_millis(millis));
+            std::iter::from_fn(|| timers.pop_due(up_to)).count()
+        };
+        assert_eq!([-6, -5, 4, 5].map(&mut due), [0, 1, 0, 3]);
+    }
+}
