@@ -1,0 +1,126 @@
+//! What is wrong with a job before it runs.
+//!
+//! Invariant: a build error has at least one problem, and every problem names thing, value and
+//! remedy.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sameriver_graph::GraphProblem;
+use sameriver_model::ParallelismError;
+use sameriver_operator::window::WindowSizeError;
+use thiserror::Error;
+
+use crate::settings::SettingsError;
+
+/// One thing that is wrong with a job.
+#[derive(Clone, Debug, Error)]
+pub enum BuildProblem {
+    /// The graph cannot run.
+    #[error(transparent)]
+    Graph(#[from] GraphProblem),
+    /// The settings do not fit together.
+    #[error("{0}")]
+    Settings(Arc<SettingsError>),
+    /// An operator declares its state wrongly.
+    #[error("state of operator {uid}: {cause}")]
+    State {
+        /// The operator's uid.
+        uid: String,
+        /// What is wrong with the declaration, and the remedy.
+        cause: String,
+    },
+    /// A window that holds no instant.
+    #[error("operator {uid}: {cause}")]
+    Window {
+        /// The operator's uid.
+        uid: String,
+        /// What is wrong with the window, and the remedy.
+        cause: WindowSizeError,
+    },
+    /// A name, uid, parallelism or chaining rule without an operator to apply it to.
+    #[error(
+        "`{method}` of a union applies to no single operator: call it on the streams before the \
+         union, or on the operator behind it"
+    )]
+    NoSingleOperator {
+        /// The method that was called.
+        method: &'static str,
+    },
+    /// The job function refused by itself.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl From<SettingsError> for BuildProblem {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(Arc::new(error))
+    }
+}
+
+impl BuildProblem {
+    /// A number of subtasks that an operator cannot have.
+    pub(crate) fn parallelism(operator: &str, cause: ParallelismError) -> Self {
+        Self::Graph(GraphProblem::Parallelism {
+            operator: operator.to_owned(),
+            cause,
+        })
+    }
+}
+
+/// Everything that is wrong with a job before it runs.
+///
+/// ```
+/// use sameriver::prelude::*;
+/// let error = Environment::new(Settings::default()).build().unwrap_err();
+/// assert_eq!(error.to_string(), "job job has no source: start with `env.source(name, ..)`");
+/// ```
+#[derive(Clone, Debug)]
+pub struct BuildError {
+    problems: Vec<BuildProblem>,
+}
+
+impl BuildError {
+    /// A job function's own reason to refuse: name thing, value and remedy.
+    pub fn msg(message: impl Into<String>) -> Self {
+        Self::of(vec![BuildProblem::Other(message.into())])
+    }
+
+    /// All problems, in the order of the job's operators.
+    pub fn problems(&self) -> &[BuildProblem] {
+        &self.problems
+    }
+
+    pub(crate) fn of(problems: Vec<BuildProblem>) -> Self {
+        assert!(!problems.is_empty(), "a build error has a problem");
+        Self { problems }
+    }
+
+    pub(crate) fn unless_empty(problems: Vec<BuildProblem>) -> Result<(), Self> {
+        if problems.is_empty() {
+            return Ok(());
+        }
+        Err(Self::of(problems))
+    }
+}
+
+impl From<BuildProblem> for BuildError {
+    fn from(problem: BuildProblem) -> Self {
+        Self::of(vec![problem])
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let [one] = self.problems.as_slice() {
+            return one.fmt(f);
+        }
+        write!(f, "the job has {} problems:", self.problems.len())?;
+        for problem in &self.problems {
+            write!(f, "\n  - {problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BuildError {}

@@ -1,0 +1,22 @@
+//! Whether the records of a stream have event times, as far as the compiler can know.
+//!
+//! Invariant: a stream is [`Timed`] only behind `watermarks`, so a window without event time does
+//! not compile.
+
+/// Marks streams whose records have no event time.
+#[derive(Clone, Copy, Debug)]
+pub enum Untimed {}
+
+/// Marks streams whose records have an event time and whose watermarks advance.
+#[derive(Clone, Copy, Debug)]
+pub enum Timed {}
+
+/// Holds for the mark of streams that have event time.
+#[diagnostic::on_unimplemented(
+    message = "this stream has no event time, so it cannot be cut into windows",
+    label = "no event time here",
+    note = "call `.watermarks(Watermarks::bounded(..).event_time(..))` before `key_by`, best directly behind the source"
+)]
+pub trait EventTimed: 'static {}
+
+impl EventTimed for Timed {}

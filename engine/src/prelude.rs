@@ -1,0 +1,16 @@
+//! Everything that a job usually names: `use sameriver::prelude::*`.
+//!
+//! Invariant: no name here is one of the standard prelude's.
+
+pub use sameriver_connectors::Elements;
+pub use sameriver_model::{EventTime, ProcessingTime};
+pub use sameriver_operator::keyed::{KeyedProcess, Timer};
+pub use sameriver_operator::watermark::Watermarks;
+pub use sameriver_operator::window::{Aggregate, Count, TimeWindow, Tumbling, WindowResult};
+pub use sameriver_operator::{Out, UserError};
+pub use sameriver_state::{At, Declare, DeclareError, ListState, MapState, ValueState};
+
+pub use crate::{
+    BuildError, DataStream, Environment, JobError, JobHandle, JobResult, KeyedStream, Settings,
+    Timed, Untimed,
+};

@@ -1,0 +1,219 @@
+//! What is tuned: one table of names, types, defaults and meanings.
+//!
+//! Reading order: the table here → [`value`](SettingValue) (how a value is written) →
+//! [`effective`](EffectiveSettings) (files and command lines on top of the defaults).
+//!
+//! Invariant: a setting that is not in the table does not exist; [`Settings::validate`] relates the
+//! fields, so nobody behind it has to ask again. No environment variable is read here.
+
+mod effective;
+mod error;
+mod value;
+
+use std::time::Duration;
+
+use sameriver_cluster::ClusterSettings;
+use sameriver_graph::CompileSettings;
+use sameriver_model::{MaxParallelism, Parallelism};
+
+pub use effective::{EffectiveSettings, Origin, SettingRow};
+pub use error::SettingsError;
+pub use value::SettingValue;
+
+macro_rules! settings_table {
+    ($($name:ident: $type:ty = $default:expr, $meaning:literal;)*) => {
+        /// How a job runs, field by field; what is not chosen keeps its default.
+        ///
+        /// ```
+        /// use sameriver::Settings;
+        /// let settings = Settings { parallelism: 4, ..Settings::default() };
+        /// assert!(settings.validate().is_ok());
+        /// let settings = Settings { parallelism: 200, ..Settings::default() };
+        /// assert!(settings.validate().is_err()); // above max_parallelism, which is 128
+        /// ```
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct Settings {
+            $(#[doc = concat!($meaning, "; default `", stringify!($default), "`.")] pub $name: $type,)*
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Settings {
+            /// Names and meanings, in the order of the table.
+            const TABLE: &[(&str, &str)] = &[$((stringify!($name), $meaning),)*];
+
+            /// A value as it is written in the settings file; `None` for a name that is not there.
+            fn written(&self, name: &str) -> Option<String> {
+                match name {
+                    $(stringify!($name) => Some(self.$name.written()),)*
+                    _ => None,
+                }
+            }
+
+            /// Reads a value as it is written in the settings file; `None` for a name that is not
+            /// there.
+            fn read(&mut self, name: &str, written: &str) -> Option<Result<(), String>> {
+                match name {
+                    $(stringify!($name) => Some(
+                        SettingValue::read(written).map(|value| self.$name = value)
+                    ),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+settings_table! {
+    parallelism: u32 = 1, "Subtasks of an operator that does not choose";
+    max_parallelism: u32 = 128, "Key groups, fixed for the life of a job's state";
+    chaining: bool = true, "Whether neighbouring operators run by direct call in one subtask";
+    task_managers: u32 = 1, "Task managers of an embedded cluster";
+    slots: u32 = 0, "Data threads of each task manager, 0 for as many as the job needs";
+    slice_records: u32 = 256, "Records that run through a chain at once";
+    batch_records: u32 = 256, "Records that a batch holds before it is sent";
+    batch_timeout: Duration = Duration::from_millis(5), "Wait for a batch to fill, 0ms for none";
+    buffers_per_channel: u32 = 8, "Batches that wait in a channel before its sender stops";
+    overdraft_batches: u32 = 16_384, "Batches that one slice may send on a channel beyond that";
+    yield_after: Duration = Duration::from_millis(1), "Work of a slot before it lets others run";
+    mail_letters: u32 = 64, "Control messages that wait for a slot before their sender does";
+    frame_bytes: u32 = 64 << 20, "Bytes of the largest frame between task managers";
+    write_bytes: u32 = 64 << 10, "Bytes gathered for a connection before they are written";
+    registration_timeout: Duration = Duration::from_secs(30), "Wait for all task managers";
+    deploy_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to run";
+    cancellation_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to stop";
+    connect_timeout: Duration = Duration::from_secs(10), "Wait for a data connection";
+    hello_timeout: Duration = Duration::from_secs(5), "Wait for the hello of a control connection";
+    connect_retry: Duration = Duration::from_millis(50), "Pause before connecting again";
+    control_frame_bytes: u32 = 16 << 20, "Bytes of the largest control message";
+}
+
+impl Settings {
+    /// Reads a settings file on top of the defaults.
+    ///
+    /// # Errors
+    /// [`SettingsError`] when the file cannot be read, has an unknown key or a value that is out of
+    /// range.
+    pub fn load(path: impl AsRef<std::path::Path>) -> Result<Self, SettingsError> {
+        EffectiveSettings::load(path)?.validated()
+    }
+
+    /// Checks each field and what the fields mean together.
+    ///
+    /// # Errors
+    /// [`SettingsError`] naming the first setting that is wrong, its value and the remedy.
+    pub fn validate(&self) -> Result<(), SettingsError> {
+        self.parallelism_checked()?;
+        self.max_parallelism_checked()?;
+        let at_least_one = [
+            ("task_managers", self.task_managers),
+            ("slice_records", self.slice_records),
+            ("batch_records", self.batch_records),
+            ("buffers_per_channel", self.buffers_per_channel),
+            ("overdraft_batches", self.overdraft_batches),
+            ("mail_letters", self.mail_letters),
+            ("frame_bytes", self.frame_bytes),
+            ("control_frame_bytes", self.control_frame_bytes),
+            ("write_bytes", self.write_bytes),
+        ];
+        for (name, value) in at_least_one {
+            if value == 0 {
+                return Err(self.refused(name, "choose at least 1"));
+            }
+        }
+        for (name, value) in [
+            ("registration_timeout", self.registration_timeout),
+            ("deploy_timeout", self.deploy_timeout),
+            ("cancellation_timeout", self.cancellation_timeout),
+            ("connect_timeout", self.connect_timeout),
+            ("hello_timeout", self.hello_timeout),
+            ("connect_retry", self.connect_retry),
+        ] {
+            if value.is_zero() {
+                return Err(self.refused(name, "nothing answers at once: choose at least 1ms"));
+            }
+        }
+        self.relations()
+    }
+
+    fn relations(&self) -> Result<(), SettingsError> {
+        if self.parallelism > self.max_parallelism {
+            let remedy = format!(
+                "it is above max_parallelism = {}: lower it, or raise max_parallelism before the \
+                 job has state",
+                self.max_parallelism
+            );
+            return Err(self.refused("parallelism", &remedy));
+        }
+        let slots = u64::from(self.slots) * u64::from(self.task_managers);
+        if self.slots > 0 && slots < u64::from(self.parallelism) {
+            let remedy = format!(
+                "with task_managers = {} that is fewer than parallelism = {}: raise one of them, \
+                 or write slots = 0",
+                self.task_managers, self.parallelism
+            );
+            return Err(self.refused("slots", &remedy));
+        }
+        Ok(())
+    }
+
+    fn parallelism_checked(&self) -> Result<Parallelism, SettingsError> {
+        Parallelism::new(self.parallelism)
+            .map_err(|_| self.refused("parallelism", "choose 1 to 32768"))
+    }
+
+    fn max_parallelism_checked(&self) -> Result<MaxParallelism, SettingsError> {
+        MaxParallelism::new(self.max_parallelism)
+            .map_err(|_| self.refused("max_parallelism", "choose 1 to 32768"))
+    }
+
+    /// What a graph is compiled for.
+    pub(crate) fn compile(&self) -> Result<CompileSettings, SettingsError> {
+        Ok(CompileSettings {
+            parallelism: self.parallelism_checked()?,
+            max_parallelism: self.max_parallelism_checked()?,
+            chaining: self.chaining,
+        })
+    }
+
+    /// The part that the cluster needs, for a job that needs so many slots.
+    pub(crate) fn cluster(&self, slots_needed: u32) -> ClusterSettings {
+        let mut cluster = ClusterSettings {
+            task_managers: self.task_managers,
+            slots_per_task_manager: match self.slots {
+                0 => slots_needed.div_ceil(self.task_managers).max(1),
+                slots => slots,
+            },
+            registration_timeout: self.registration_timeout,
+            deploy_timeout: self.deploy_timeout,
+            cancellation_timeout: self.cancellation_timeout,
+            hello_timeout: self.hello_timeout,
+            connect_retry: self.connect_retry,
+            control_frame_bytes_max: self.control_frame_bytes,
+            ..ClusterSettings::default()
+        };
+        cluster.slot.slice_records = self.slice_records as usize;
+        cluster.slot.batch_records = self.batch_records as usize;
+        cluster.slot.batch_timeout = self.batch_timeout;
+        cluster.slot.buffers_per_channel = self.buffers_per_channel as usize;
+        cluster.slot.overdraft_batches_max = self.overdraft_batches as usize;
+        cluster.slot.yield_after = self.yield_after;
+        cluster.slot.mail_max = self.mail_letters as usize;
+        cluster.exchange.frame_bytes_max = self.frame_bytes;
+        cluster.exchange.connect_timeout = self.connect_timeout;
+        cluster.exchange.write_bytes = self.write_bytes as usize;
+        cluster
+    }
+
+    fn refused(&self, name: &'static str, remedy: &str) -> SettingsError {
+        SettingsError::Refused {
+            name,
+            value: self.written(name).unwrap_or_default(),
+            remedy: remedy.to_owned(),
+        }
+    }
+}
