@@ -12,6 +12,3 @@ mod time_window;
 pub use aggregate::{Aggregate, Count, WindowResult};
 pub use operator::{NoEventTime, aggregate};
 pub use time_window::{TimeWindow, Tumbling, WindowSizeError};
-
-#[cfg(test)]
-mod tests;

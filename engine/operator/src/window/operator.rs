@@ -66,6 +66,34 @@ fn is_late(window: TimeWindow, clock: Watermark) -> bool {
 }
 
 impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
+    fn new(
+        name: &str,
+        selector: S,
+        assigner: Tumbling,
+        aggregate: A,
+        late: Option<Box<dyn Consumer<T>>>,
+        args: &OpenArgs,
+        next: Box<dyn Consumer<WindowResult<S::Key, A::Out>>>,
+    ) -> Self {
+        let size = assigner.check();
+        size.expect("the window size was checked when the job was built");
+        Self {
+            name: name.into(),
+            selector,
+            assigner,
+            aggregate,
+            panes: HeapTable::new(args.key_groups(), args.max_parallelism),
+            timers: TimerStore::new(),
+            scratch: Vec::new(),
+            clock: Watermark::MIN,
+            current: None,
+            firing: None,
+            out: Batch::new(),
+            next: Branch::new(next),
+            late: Late::new(late),
+        }
+    }
+
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
         drain_each(batch, |record: T, time| {
             let time = time.ok_or(Cause::NoEventTime)?;
@@ -213,21 +241,10 @@ where
     A: Aggregate<T>,
     A::Out: Element,
 {
-    let size = assigner.check();
-    size.expect("the window size was checked when the job was built");
-    Box::new(WindowOperator {
-        name: name.into(),
-        selector,
-        assigner,
-        aggregate,
-        panes: HeapTable::new(args.key_groups(), args.max_parallelism),
-        timers: TimerStore::new(),
-        scratch: Vec::new(),
-        clock: Watermark::MIN,
-        current: None,
-        firing: None,
-        out: Batch::new(),
-        next: Branch::new(next),
-        late: Late::new(late),
-    })
+    Box::new(WindowOperator::new(
+        name, selector, assigner, aggregate, late, args, next,
+    ))
 }
+
+#[cfg(test)]
+mod tests;

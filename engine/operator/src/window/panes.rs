@@ -63,3 +63,32 @@ impl<A> Panes<A> {
         self.first.is_none() && self.others.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(start: i64) -> TimeWindow {
+        let (start, end) = (start.into(), (start + 10).into());
+        TimeWindow { start, end }
+    }
+
+    #[test]
+    fn each_window_has_one_accumulator_whatever_closes_first() {
+        let mut panes = Panes::new();
+        for start in [0, 10, 20, 0, 10, 20] {
+            let (count, _) = panes.open(window(start), || 0);
+            *count += 1;
+        }
+        for start in [10, 0] {
+            assert_eq!(panes.close(window(start)), Some(2));
+            assert_eq!(panes.close(window(start)), None);
+        }
+        let (count, new) = panes.open(window(20), || 0);
+        assert_eq!((*count, new), (2, false));
+        assert!(panes.open(window(0), || 0).1);
+        assert_eq!(panes.close(window(20)), Some(2));
+        assert_eq!(panes.close(window(0)), Some(0));
+        assert!(panes.is_empty());
+    }
+}
