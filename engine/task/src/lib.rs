@@ -9,11 +9,19 @@
 #![forbid(unsafe_code)]
 
 pub mod exchange;
+mod input;
 pub mod mail;
 pub mod metrics;
+mod outputs;
 pub mod placement;
 pub mod settings;
 pub mod slot;
+mod subtask;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod yield_now;
 
 pub use exchange::Exchange;
 pub use mail::{Deployment, SlotEvent, SlotMail};

@@ -1,13 +1,28 @@
 //! One data thread: runs the subtasks that it hosts, one slice at a time.
+//!
+//! Invariant: control mail is read between any two slices; subtasks that can work take turns; a
+//! panic or failure ends the subtask it happened in and no other. With nothing to do the slot
+//! sleeps until mail, a wake or a deadline. Knows nothing of jobs: it reports, others decide.
 
-use sameriver_model::SlotIndex;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
+use sameriver_operator::OpenArgs;
+use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::mpsc;
-use sameriver_runtime::{Lane, Panicked, TaskHandle, World};
+use sameriver_runtime::{
+    Charge, Lane, Monotonic, Panicked, RandomStream, TaskHandle, Wake, World, select,
+};
 use thiserror::Error;
 
 use crate::exchange::Exchange;
-use crate::mail::{SlotEvent, SlotMail};
+use crate::input::gate::InputGate;
+use crate::mail::{Deployment, SlotEvent, SlotMail};
+use crate::outputs::OutputBuffers;
 use crate::settings::SlotSettings;
+use crate::subtask::{Moment, Subtask, Turn};
+use crate::yield_now::YieldNow;
 
 /// The slot has ended and reads no mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -25,7 +40,8 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Starts a slot on a data lane of its own.
+    /// Starts a slot on a data lane of its own. It reports to `events`, and waits when that channel
+    /// is full; it ends when nobody listens there any more.
     pub fn start(
         world: &World,
         index: SlotIndex,
@@ -33,22 +49,46 @@ impl Slot {
         exchange: Exchange,
         events: mpsc::Sender<SlotEvent>,
     ) -> Self {
-        let (mail, mut inbox) = mpsc::channel(settings.mail_max.max(1));
-        let _ = (exchange, events);
-        let task = world.spawn(Lane::Data, &format!("slot {index}"), async move {
-            while let Some(mail) = inbox.recv().await {
-                if matches!(mail, SlotMail::Stop) {
-                    return;
-                }
-            }
+        let (mail, inbox) = mpsc::channel(settings.mail_max.max(1));
+        let name = format!("slot {index}");
+        let slot = SlotLoop {
+            index,
+            settings,
+            exchange,
+            events,
+            inbox,
+            kept: VecDeque::new(),
+            wake: Wake::new(),
+            subtasks: Vec::new(),
+            next: 0,
+            order: world.random(&name),
+            at: Moment {
+                now: world.now(),
+                wall: ProcessingTime::from_millis(world.wall().as_millis()),
+                wakes: 0,
+            },
+            worked_since: world.now(),
+            world: world.clone(),
+        };
+        let task = world.spawn(Lane::Data, &name, async move {
+            // Nobody listens: then nobody wants the slot either.
+            let _ = slot.run().await;
         });
         Self { index, mail, task }
+    }
+
+    /// Which slot this is.
+    pub fn index(&self) -> SlotIndex {
+        self.index
     }
 
     /// Sends control mail; waits while the mailbox is full.
     ///
     /// # Errors
     /// [`SlotStopped`] when the slot has ended.
+    ///
+    /// # Cancel safety
+    /// The letter is sent or not, never in part.
     pub async fn send(&self, mail: SlotMail) -> Result<(), SlotStopped> {
         let sent = self.mail.send(mail).await;
         sent.map_err(|_| SlotStopped { slot: self.index })
@@ -61,6 +101,306 @@ impl Slot {
     pub async fn stop(self) -> Result<(), Panicked> {
         // A slot that has ended already needs no letter.
         let _ = self.mail.send(SlotMail::Stop).await;
+        drop(self.mail);
         self.task.join().await
+    }
+}
+
+/// The slot was told to stop, or nobody is left to hear it.
+struct Stopped;
+
+struct Hosted {
+    attempt: AttemptNumber,
+    subtask: Subtask,
+}
+
+/// What a look at all subtasks gave.
+enum Round {
+    Worked { records: u64 },
+    Report { records: u64, event: SlotEvent },
+    Idle { until: Option<Monotonic> },
+}
+
+struct SlotLoop {
+    world: World,
+    index: SlotIndex,
+    settings: SlotSettings,
+    exchange: Exchange,
+    events: mpsc::Sender<SlotEvent>,
+    inbox: mpsc::Receiver<SlotMail>,
+    /// Mail that came while a report waited.
+    kept: VecDeque<SlotMail>,
+    wake: Wake,
+    subtasks: Vec<Hosted>,
+    /// Where the next look begins.
+    next: usize,
+    order: RandomStream,
+    at: Moment,
+    worked_since: Monotonic,
+}
+
+impl SlotLoop {
+    async fn run(mut self) -> Result<(), Stopped> {
+        loop {
+            self.read_mail().await?;
+            match self.round() {
+                Round::Worked { records } => self.pay(records).await,
+                Round::Report { records, event } => {
+                    self.report(event).await?;
+                    self.pay(records).await;
+                }
+                Round::Idle { .. } if !self.kept.is_empty() => {}
+                Round::Idle { until } => self.sleep(until).await?,
+            }
+        }
+    }
+
+    /// Lets the first subtask that can work take its turn.
+    fn round(&mut self) -> Round {
+        let mut earliest: Option<Monotonic> = None;
+        for _ in 0..self.subtasks.len() {
+            let position = self.next;
+            self.next = if position + 1 < self.subtasks.len() {
+                position + 1
+            } else {
+                0
+            };
+            match self.turn(position) {
+                Ok(Turn::Worked { records }) => return Round::Worked { records },
+                Ok(Turn::Blocked { until }) => {
+                    let both = earliest.zip(until).map(|(one, other)| one.min(other));
+                    earliest = both.or(earliest).or(until);
+                }
+                Ok(Turn::NeedSplit { records }) => {
+                    let (subtask, attempt) = self.ids(position);
+                    let event = SlotEvent::SplitRequest { subtask, attempt };
+                    return Round::Report { records, event };
+                }
+                Ok(Turn::Finished) => {
+                    let (subtask, attempt) = self.ids(position);
+                    let metrics = self.subtasks[position].subtask.metrics();
+                    tracing::info!(%subtask, %attempt, "subtask finished");
+                    self.remove(position);
+                    let event = SlotEvent::Finished {
+                        subtask,
+                        attempt,
+                        metrics,
+                    };
+                    return Round::Report { records: 0, event };
+                }
+                Err(failure) => {
+                    let event = self.failed(position, failure);
+                    return Round::Report { records: 0, event };
+                }
+            }
+        }
+        Round::Idle { until: earliest }
+    }
+
+    fn turn(&mut self, position: usize) -> Result<Turn, Failure> {
+        let (subtask, at) = (&mut self.subtasks[position].subtask, &self.at);
+        // A subtask that panicked is dropped and never entered again.
+        match catch_unwind(AssertUnwindSafe(|| subtask.turn(at))) {
+            Ok(turn) => turn,
+            Err(payload) => Err(subtask.panicked(&*payload)),
+        }
+    }
+
+    /// Pays for a slice, and lets the executor look at other things from time to time.
+    async fn pay(&mut self, records: u64) {
+        // Work without records (a watermark, a flush) costs as much as one.
+        match self.world.charge(records.max(1), 0) {
+            Charge::Ready => {}
+            Charge::Sleep(sleep) => sleep.await,
+        }
+        self.at.now = self.world.now();
+        if self.at.now.since(self.worked_since) >= self.settings.yield_after {
+            YieldNow::default().await;
+            select! {
+                () = self.wake.wait() => self.at.wakes += 1,
+                () = std::future::ready(()) => {}
+            }
+            self.look_at_clocks();
+        }
+    }
+
+    /// Waits for mail, a wake, or `until`.
+    async fn sleep(&mut self, until: Option<Monotonic>) -> Result<(), Stopped> {
+        let deadline = async {
+            match until {
+                Some(until) => self.world.sleep(until.since(self.at.now)).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mail = select! {
+            mail = self.inbox.recv() => Some(mail),
+            () = self.wake.wait() => {
+                self.at.wakes += 1;
+                None
+            }
+            () = deadline => None,
+        };
+        self.look_at_clocks();
+        match mail {
+            Some(Some(mail)) => self.obey(mail).await,
+            Some(None) => Err(Stopped),
+            None => Ok(()),
+        }
+    }
+
+    fn look_at_clocks(&mut self) {
+        self.at.now = self.world.now();
+        self.at.wall = ProcessingTime::from_millis(self.world.wall().as_millis());
+        self.worked_since = self.at.now;
+    }
+
+    async fn read_mail(&mut self) -> Result<(), Stopped> {
+        while let Some(mail) = self.kept.pop_front() {
+            self.obey(mail).await?;
+        }
+        match self.inbox.try_recv() {
+            Ok(mail) => self.obey(mail).await,
+            Err(mpsc::error::TryRecvError::Empty) => Ok(()),
+            Err(mpsc::error::TryRecvError::Disconnected) => Err(Stopped),
+        }
+    }
+
+    async fn obey(&mut self, mail: SlotMail) -> Result<(), Stopped> {
+        match mail {
+            SlotMail::Deploy(deployment) => {
+                let event = self.deploy(&deployment);
+                self.report(event).await
+            }
+            SlotMail::Assign {
+                subtask,
+                attempt,
+                splits,
+                no_more,
+            } => match self.assign(subtask, attempt, &splits, no_more) {
+                Some(failed) => self.report(failed).await,
+                None => Ok(()),
+            },
+            SlotMail::Cancel { attempt } => {
+                self.cancel(attempt);
+                let slot = self.index;
+                self.report(SlotEvent::Cancelled { slot, attempt }).await
+            }
+            SlotMail::Stop => Err(Stopped),
+        }
+    }
+
+    /// Reports an event. Mail that comes meanwhile is kept for later, so that a task manager that
+    /// waits for room in the mailbox before it listens is not waited for in turn.
+    async fn report(&mut self, event: SlotEvent) -> Result<(), Stopped> {
+        loop {
+            let mail = select! {
+                permit = self.events.reserve() => {
+                    permit.map_err(|_| Stopped)?.send(event);
+                    return Ok(());
+                }
+                mail = self.inbox.recv() => mail,
+            };
+            self.kept.push_back(mail.ok_or(Stopped)?);
+        }
+    }
+
+    fn deploy(&mut self, deployment: &Deployment) -> SlotEvent {
+        let (subtask, attempt) = (deployment.subtask, deployment.attempt);
+        let opened = catch_unwind(AssertUnwindSafe(|| self.open(deployment)));
+        let opened = opened.unwrap_or_else(|payload| {
+            let name = &deployment.graph.plan().vertex(subtask.vertex).name;
+            let panicked = Panicked::new(name, &*payload);
+            let message = format!("operator {name} panicked at start: {}", panicked.message);
+            Err(Failure::new(FailureKind::User, message))
+        });
+        match opened {
+            Ok(opened) => {
+                tracing::info!(%subtask, %attempt, slot = %self.index, "subtask runs");
+                self.subtasks.push(Hosted {
+                    attempt,
+                    subtask: opened,
+                });
+                self.next = self.order.below(self.subtasks.len() as u64) as usize;
+                SlotEvent::Running { subtask, attempt }
+            }
+            Err(failure) => SlotEvent::Failed {
+                subtask,
+                attempt,
+                failure: failure.in_subtask(subtask),
+            },
+        }
+    }
+
+    fn open(&self, deployment: &Deployment) -> Result<Subtask, Failure> {
+        let (graph, id) = (&deployment.graph, deployment.subtask);
+        let (plan, settings) = (graph.plan(), self.settings);
+        let buffers = settings.buffers_per_channel;
+        let ends = self.exchange.open(deployment, &self.wake, buffers)?;
+        let (outputs, tails) = OutputBuffers::new(ends.outputs, settings.overdraft_batches_max);
+        let vertex = plan.vertex(id.vertex);
+        let args = OpenArgs {
+            subtask: id,
+            parallelism: vertex.parallelism,
+            max_parallelism: plan.max_parallelism,
+            batch_records_max: settings.batch_records.max(1),
+            surroundings: Surroundings {
+                world: self.world.clone(),
+                wake: self.wake.clone(),
+            },
+        };
+        let body = graph.vertex(id.vertex).open(&args, tails);
+        let body = body.map_err(|error| Failure::new(error.kind(), error.to_string()))?;
+        let (name, gate) = (vertex.name.clone(), InputGate::new(ends.inputs));
+        Ok(Subtask::new(id, name, body, gate, outputs, settings))
+    }
+
+    fn assign(
+        &mut self,
+        subtask: SubtaskId,
+        attempt: AttemptNumber,
+        splits: &[Vec<u8>],
+        no_more: bool,
+    ) -> Option<SlotEvent> {
+        let wanted = |hosted: &Hosted| (hosted.subtask.id(), hosted.attempt) == (subtask, attempt);
+        // The subtask may be gone meanwhile, then its splits are of no use.
+        let position = self.subtasks.iter().position(wanted)?;
+        let subtask = &mut self.subtasks[position].subtask;
+        let assigned = catch_unwind(AssertUnwindSafe(|| subtask.assign(splits, no_more)));
+        let assigned = assigned.unwrap_or_else(|payload| Err(subtask.panicked(&*payload)));
+        let failure = assigned.err()?;
+        Some(self.failed(position, failure))
+    }
+
+    fn cancel(&mut self, attempt: AttemptNumber) {
+        while let Some(position) = self.subtasks.iter().position(|h| h.attempt == attempt) {
+            let subtask = self.subtasks[position].subtask.id();
+            tracing::info!(%subtask, %attempt, "subtask cancelled");
+            self.remove(position);
+        }
+        self.exchange.release(attempt);
+    }
+
+    fn failed(&mut self, position: usize, failure: Failure) -> SlotEvent {
+        let (subtask, attempt) = self.ids(position);
+        self.remove(position);
+        SlotEvent::Failed {
+            subtask,
+            attempt,
+            failure,
+        }
+    }
+
+    fn remove(&mut self, position: usize) {
+        let hosted = self.subtasks.remove(position);
+        self.next = 0;
+        // User values may panic while they are dropped; the subtask's end is reported anyway.
+        if catch_unwind(AssertUnwindSafe(move || drop(hosted))).is_err() {
+            tracing::warn!(slot = %self.index, "a value panicked while it was dropped");
+        }
+    }
+
+    fn ids(&self, position: usize) -> (SubtaskId, AttemptNumber) {
+        let hosted = &self.subtasks[position];
+        (hosted.subtask.id(), hosted.attempt)
     }
 }

@@ -1,13 +1,42 @@
-//! Moves elements between subtasks.
+//! Moves elements between subtasks: within a process by queues, between processes by connections.
+//!
+//! Reading order: [`local`] → this file → [`hello`] → [`frame`] → [`link`] → [`outbound`] →
+//! [`inbound`].
+//!
+//! Invariant: the two ends of a channel find each other by (attempt, channel) alone, in whatever
+//! order they come; nothing of one attempt ever reaches another. Knows nothing of slots' loops or
+//! of what the elements mean.
+
+mod frame;
+mod hello;
+mod inbound;
+mod link;
+pub(crate) mod local;
+mod outbound;
+mod registry;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
-use sameriver_runtime::{Address, World};
+use sameriver_model::{AttemptNumber, Failure};
+use sameriver_runtime::io::AsyncWriteExt;
+use sameriver_runtime::{Address, ByteStream, Lane, Listener, Wake, World, select};
 
+use self::hello::{Hello, HelloError};
+use self::inbound::Inbound;
+use self::link::{LinkError, lock};
+use self::local::ChannelQueue;
+use self::registry::{Node, Registry};
+use crate::mail::Deployment;
 use crate::settings::ExchangeSettings;
 
-/// The data side of one task manager: a cheap handle.
+/// How long the listener rests when the operating system gives it no connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The data side of one task manager: queues between its slots, connections to its peers.
+///
+/// A cheap handle. The last one that is dropped closes the port and all connections.
 #[derive(Clone)]
 pub struct Exchange {
     shared: Arc<Shared>,
@@ -15,28 +44,162 @@ pub struct Exchange {
 
 struct Shared {
     address: Address,
+    node: Node,
+    registry: Mutex<Registry>,
+    stop: Wake,
+}
+
+/// The channels of one subtask.
+pub(crate) struct Ends {
+    /// The channels of its gate, in the order of the plan.
+    pub(crate) inputs: Vec<Arc<ChannelQueue>>,
+    /// Edge by edge, the channels on which it sends.
+    pub(crate) outputs: Vec<Vec<Arc<ChannelQueue>>>,
 }
 
 impl Exchange {
-    /// Listens for the data connections of peers. `build` refuses peers built from other code.
+    /// Listens for the data connections of peers. A peer of another `build` is refused.
     ///
     /// # Errors
     /// When the world has no port to listen on.
-    pub async fn bind(
-        world: &World,
-        settings: &ExchangeSettings,
-        build: u64,
-    ) -> io::Result<Self> {
+    pub async fn bind(world: &World, settings: &ExchangeSettings, build: u64) -> io::Result<Self> {
         let listener = world.listen(&world.any_port()).await?;
-        let _ = (settings, build);
-        let address = listener.address();
-        Ok(Self {
-            shared: Arc::new(Shared { address }),
-        })
+        let stop = Wake::new();
+        let shared = Arc::new(Shared {
+            address: listener.address(),
+            node: Node {
+                world: world.clone(),
+                settings: settings.clone(),
+                build,
+            },
+            registry: Mutex::default(),
+            stop: stop.clone(),
+        });
+        let accept = accept(Arc::downgrade(&shared), world.clone(), listener, stop);
+        world.spawn(Lane::Control, "data port", accept).detach();
+        Ok(Self { shared })
     }
 
     /// Where peers reach this exchange.
     pub fn address(&self) -> &Address {
         &self.shared.address
+    }
+
+    /// Opens the channels of a subtask whose slot is woken by `wake`.
+    pub(crate) fn open(
+        &self,
+        deployment: &Deployment,
+        wake: &Wake,
+        buffers_per_channel: usize,
+    ) -> Result<Ends, Failure> {
+        let mut registry = lock(&self.shared.registry);
+        registry.open(&self.shared.node, deployment, wake, buffers_per_channel)
+    }
+
+    /// The attempt was cancelled: ends its connections.
+    pub(crate) fn release(&self, attempt: AttemptNumber) {
+        lock(&self.shared.registry).release(attempt);
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.wake();
+        lock(&self.registry).release_all();
+    }
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exchange at {}", self.address())
+    }
+}
+
+async fn accept(
+    shared: Weak<Shared>,
+    world: World,
+    mut listener: Box<dyn Listener>,
+    stop: Wake,
+) {
+    loop {
+        let accepted = select! {
+            () = stop.wait() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                let connection = serve(shared.clone(), world.clone(), stream);
+                let task = world.spawn(Lane::Control, "data connection", connection);
+                task.detach();
+            }
+            Err(error) => {
+                tracing::warn!(node = world.node(), "data port gave no connection: {error}");
+                world.sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Carries one connection of a peer.
+async fn serve(shared: Weak<Shared>, world: World, mut stream: Box<dyn ByteStream>) {
+    match greet(&shared, &world, &mut stream).await {
+        Ok(Some(Greeted {
+            link,
+            settings,
+            hello,
+        })) => {
+            let name = format!("data connection {} > {}", hello.from, hello.to);
+            link.run(&world, &settings, stream, &name).await;
+            if let Some(shared) = shared.upgrade() {
+                lock(&shared.registry).disconnected(&hello);
+            }
+        }
+        Ok(None) => {}
+        Err(error) => {
+            tracing::warn!(node = world.node(), "data connection refused: {error}");
+        }
+    }
+}
+
+struct Greeted {
+    link: Arc<Inbound>,
+    settings: ExchangeSettings,
+    hello: Hello,
+}
+
+/// Exchanges hellos; `None` when this node has gone meanwhile.
+async fn greet(
+    shared: &Weak<Shared>,
+    world: &World,
+    stream: &mut Box<dyn ByteStream>,
+) -> Result<Option<Greeted>, LinkError> {
+    let limit = match shared.upgrade() {
+        Some(shared) => shared.node.settings.connect_timeout,
+        None => return Ok(None),
+    };
+    let hello = world.timeout(limit, Hello::read(stream)).await??;
+    let Some(shared) = shared.upgrade() else {
+        return Ok(None);
+    };
+    let settings = shared.node.settings.clone();
+    let (answer, admitted) = lock(&shared.registry).admit(&shared.node, &hello);
+    // The handle is given back before any wait, so that the port closes with the last exchange.
+    drop(shared);
+    let answered = async {
+        stream.write_all(&answer.encode()).await?;
+        stream.flush().await
+    };
+    world.timeout(limit, answered).await??;
+    let link = admitted?;
+    Ok(Some(Greeted {
+        link,
+        settings,
+        hello,
+    }))
+}
+
+impl From<HelloError> for Failure {
+    fn from(error: HelloError) -> Self {
+        Self::new(sameriver_model::FailureKind::Cluster, error.to_string())
     }
 }

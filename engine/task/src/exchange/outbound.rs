@@ -1,0 +1,307 @@
+//! The sending end of a data connection: from one task manager to another, for one attempt.
+//!
+//! Invariant: nothing is sent on a channel before its receiver granted credit, and never more
+//! batches than it granted; the order inside a channel is kept. The connection ends when all
+//! channels between the two task managers have ended.
+
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+
+use sameriver_model::{ChannelId, Failure, StreamElement};
+use sameriver_operator::EdgeCodec;
+use sameriver_runtime::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
+use sameriver_runtime::{Address, ByteStream, Lane, Wake, World, select};
+
+use super::frame::{self, FrameError, FrameHeader, FrameKind, Sequence};
+use super::hello::{Hello, field};
+use super::link::{LinkError, guarded, lock};
+use super::local::ChannelQueue;
+use crate::settings::ExchangeSettings;
+
+/// The sending end, shared by the connection's task and the exchange.
+pub(crate) struct Outbound {
+    /// Something to send, or credit for it.
+    wake: Wake,
+    stop: Wake,
+    channels: Mutex<Channels>,
+}
+
+struct Channels {
+    /// In ascending order of their ids.
+    all: Vec<OutChannel>,
+    /// How many have not ended.
+    open: usize,
+    /// Where the next look begins.
+    next: usize,
+    failure: Option<Failure>,
+}
+
+struct OutChannel {
+    id: ChannelId,
+    codec: Arc<dyn EdgeCodec>,
+    /// `None` until the sending subtask is deployed.
+    queue: Option<Arc<ChannelQueue>>,
+    credit: u64,
+    granted: bool,
+    sent: Sequence,
+    received: Sequence,
+}
+
+impl Outbound {
+    /// Connects and begins to send. `channels` are all that lead to the peer, in any order.
+    pub(crate) fn start(
+        world: &World,
+        settings: &ExchangeSettings,
+        hello: Hello,
+        address: Option<Address>,
+        channels: Vec<(ChannelId, Arc<dyn EdgeCodec>)>,
+    ) -> Arc<Self> {
+        let open = channels.len();
+        let closed = |(id, codec)| OutChannel {
+            id,
+            codec,
+            queue: None,
+            credit: 0,
+            granted: false,
+            sent: Sequence::default(),
+            received: Sequence::default(),
+        };
+        let mut all: Vec<OutChannel> = channels.into_iter().map(closed).collect();
+        all.sort_by_key(|channel| channel.id);
+        let link = Arc::new(Self {
+            wake: Wake::new(),
+            stop: Wake::new(),
+            channels: Mutex::new(Channels {
+                all,
+                open,
+                next: 0,
+                failure: None,
+            }),
+        });
+        let name = match &address {
+            Some(address) => format!("data connection {} > {} at {address}", hello.from, hello.to),
+            None => format!("data connection {} > {}", hello.from, hello.to),
+        };
+        let connection = Connection {
+            world: world.clone(),
+            settings: settings.clone(),
+            hello,
+            address,
+            link: Arc::clone(&link),
+        };
+        let task = world.spawn(Lane::Control, &name.clone(), connection.run(name));
+        task.detach();
+        link
+    }
+
+    /// Sends what comes into `queue`.
+    pub(crate) fn add(&self, queue: &Arc<ChannelQueue>) {
+        let mut channels = lock(&self.channels);
+        queue.attach_consumer(self.wake.clone());
+        if let Some(failure) = &channels.failure {
+            queue.fail(failure.clone());
+        }
+        let channel = channels.find(queue.channel());
+        let channel = channel.expect("the plan names every channel of the connection");
+        channel.queue = Some(Arc::clone(queue));
+        drop(channels);
+        self.wake.wake();
+    }
+
+    /// Ends the connection, whatever is still to be sent.
+    pub(crate) fn stop(&self) {
+        self.stop.wake();
+    }
+
+    fn fail(&self, failure: &Failure) {
+        let mut channels = lock(&self.channels);
+        channels.failure.get_or_insert_with(|| failure.clone());
+        for queue in channels.all.iter().filter_map(|c| c.queue.as_ref()) {
+            queue.fail(failure.clone());
+        }
+    }
+
+    fn open(&self) -> usize {
+        lock(&self.channels).open
+    }
+
+    /// The next element that may be sent, channels in turn.
+    fn next(&self) -> Option<(FrameHeader, Arc<dyn EdgeCodec>, StreamElement)> {
+        let mut channels = lock(&self.channels);
+        let Channels {
+            all, open, next, ..
+        } = &mut *channels;
+        let (behind, ahead) = all.split_at_mut(*next);
+        let mut turns = ahead.iter_mut().chain(behind).enumerate();
+        let (skipped, element, channel) =
+            turns.find_map(|(skipped, channel)| Some((skipped, channel.take()?, channel)))?;
+        let kind = match &element {
+            StreamElement::Batch(_) => FrameKind::Batch,
+            StreamElement::Watermark(_) => FrameKind::Watermark,
+            StreamElement::Idle => FrameKind::Idle,
+            StreamElement::Active => FrameKind::Active,
+            StreamElement::Barrier(barrier) => {
+                unreachable!("nobody sends barriers yet, so not {}", barrier.checkpoint)
+            }
+            StreamElement::EndOfInput => {
+                *open -= 1;
+                FrameKind::End
+            }
+        };
+        let header = FrameHeader {
+            kind,
+            channel: channel.id,
+            sequence: channel.sent.next(),
+        };
+        let codec = Arc::clone(&channel.codec);
+        *next = (*next + skipped + 1) % all.len();
+        Some((header, codec, element))
+    }
+
+    fn credit(&self, header: &FrameHeader, payload: &[u8]) -> Result<(), FrameError> {
+        let channel = header.channel;
+        let mut channels = lock(&self.channels);
+        let open = channels.find(channel).ok_or(FrameError::Channel { channel })?;
+        open.received.check(header)?;
+        let bytes = payload.len();
+        if header.kind != FrameKind::Credit || bytes != 4 {
+            return Err(FrameError::Payload { channel, bytes });
+        }
+        open.credit += u64::from(u32::from_le_bytes(field(payload, 0)));
+        open.granted = true;
+        drop(channels);
+        self.wake.wake();
+        Ok(())
+    }
+}
+
+impl Channels {
+    fn find(&mut self, id: ChannelId) -> Option<&mut OutChannel> {
+        let position = self.all.binary_search_by_key(&id, |channel| channel.id);
+        self.all.get_mut(position.ok()?)
+    }
+}
+
+impl OutChannel {
+    fn take(&mut self) -> Option<StreamElement> {
+        if !self.granted {
+            return None;
+        }
+        let element = self.queue.as_ref()?.pop(self.credit > 0)?;
+        if matches!(element, StreamElement::Batch(_)) {
+            self.credit -= 1;
+        }
+        Some(element)
+    }
+}
+
+/// The task behind the sending end.
+struct Connection {
+    world: World,
+    settings: ExchangeSettings,
+    hello: Hello,
+    address: Option<Address>,
+    link: Arc<Outbound>,
+}
+
+impl Connection {
+    async fn run(self, name: String) {
+        let carried = select! {
+            carried = self.carry() => carried,
+            () = self.link.stop.wait() => return,
+        };
+        if let Err(error) = carried {
+            tracing::warn!(node = self.world.node(), "{name}: {error}");
+            self.link.fail(&error.failure(&name));
+        }
+    }
+
+    async fn carry(&self) -> Result<(), LinkError> {
+        let limit = self.settings.connect_timeout;
+        let stream = self.world.timeout(limit, self.connect()).await??;
+        let (reader, mut writer) = split(stream);
+        let mut reader = BufReader::new(reader);
+        let mut write = pin!(self.write(&mut writer));
+        let mut read = pin!(self.read_credit(&mut reader));
+        let mut written = false;
+        loop {
+            select! {
+                result = &mut write, if !written => {
+                    result?;
+                    written = true;
+                }
+                // The peer closes behind us; to leave earlier could cost it our last frames.
+                result = &mut read => return match (result, written) {
+                    (Ok(()) | Err(LinkError::Frame(FrameError::Io(_))), true) => Ok(()),
+                    (Ok(()), false) => Err(LinkError::Closed { open: self.link.open() }),
+                    (Err(error), _) => Err(error),
+                },
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Box<dyn ByteStream>, LinkError> {
+        let address = self.address.as_ref().ok_or(LinkError::NoAddress)?;
+        let connected = self.world.connect(address).await;
+        let mut stream = connected.map_err(LinkError::Connect)?;
+        stream.write_all(&self.hello.encode()).await?;
+        stream.flush().await?;
+        let answer = Hello::read(&mut stream).await?;
+        self.hello.check(&answer)?;
+        Ok(stream)
+    }
+
+    async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) -> Result<(), LinkError> {
+        let mut bytes = Vec::new();
+        loop {
+            bytes.clear();
+            while bytes.len() < self.settings.write_bytes {
+                let Some((header, codec, element)) = self.link.next() else {
+                    break;
+                };
+                self.encode(header, &*codec, element, &mut bytes)?;
+            }
+            if !bytes.is_empty() {
+                stream.write_all(&bytes).await?;
+                stream.flush().await?;
+            } else if self.link.open() == 0 {
+                stream.shutdown().await?;
+                return Ok(());
+            } else {
+                self.link.wake.wait().await;
+            }
+        }
+    }
+
+    fn encode(
+        &self,
+        header: FrameHeader,
+        codec: &dyn EdgeCodec,
+        element: StreamElement,
+        out: &mut Vec<u8>,
+    ) -> Result<(), LinkError> {
+        let limit = self.settings.frame_bytes_max;
+        frame::encode(header, limit, out, |out| match element {
+            StreamElement::Batch(batch) => guarded(header.channel, "encoded", || {
+                codec.encode(&*batch, out)
+            }),
+            StreamElement::Watermark(watermark) => {
+                out.extend(watermark.time().as_millis().to_le_bytes());
+                Ok(())
+            }
+            StreamElement::Idle
+            | StreamElement::Active
+            | StreamElement::Barrier(_)
+            | StreamElement::EndOfInput => Ok(()),
+        })
+    }
+
+    async fn read_credit(&self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), LinkError> {
+        let mut payload = Vec::new();
+        let limit = self.settings.frame_bytes_max;
+        while let Some(header) = frame::read(stream, limit, &mut payload).await? {
+            self.link.credit(&header, &payload)?;
+        }
+        Ok(())
+    }
+}

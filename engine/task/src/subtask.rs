@@ -1,0 +1,410 @@
+//! One subtask: a chain, its gate and its outputs, driven one slice at a time.
+//!
+//! Invariant: input is taken only when every output has a free buffer and the chain is done with
+//! what it got before. After the end of all input come the last watermark, then `finish`; nothing
+//! follows. Never waits: what cannot go on now says so, and until when.
+
+use sameriver_graph::Body;
+use sameriver_model::{Failure, FailureKind, ProcessingTime, SubtaskId, Watermark};
+use sameriver_operator::{
+    Chain, Context, Head, OperatorError, Position, Progress, SourceHead, SourceProgress,
+};
+use sameriver_runtime::{Monotonic, Panicked};
+
+use crate::input::gate::{InputGate, Taken};
+use crate::input::watermark_valve::{Emission, WatermarkValve};
+use crate::metrics::SubtaskMetrics;
+use crate::outputs::OutputBuffers;
+use crate::settings::SlotSettings;
+
+/// When a turn is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Moment {
+    /// The monotonic clock after the slice before.
+    pub(crate) now: Monotonic,
+    /// The wall clock, at most a yield old.
+    pub(crate) wall: ProcessingTime,
+    /// How often the slot was woken so far.
+    pub(crate) wakes: u64,
+}
+
+/// What came of a turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Something was done; so many records were taken.
+    Worked {
+        /// Records taken from a channel or read by the source.
+        records: u64,
+    },
+    /// Nothing can be done before a wake, or this instant.
+    Blocked {
+        /// When to come back without a wake.
+        until: Option<Monotonic>,
+    },
+    /// The source asks for splits; it is told by [`Subtask::assign`].
+    NeedSplit {
+        /// Records read before.
+        records: u64,
+    },
+    /// All is done and outside.
+    Finished,
+}
+
+/// Nothing can be done before a wake.
+const BLOCKED: Turn = Turn::Blocked { until: None };
+
+/// Why a subtask cannot go on.
+enum Halt {
+    Operator(OperatorError),
+    Channel(Failure),
+}
+
+impl From<OperatorError> for Halt {
+    fn from(error: OperatorError) -> Self {
+        Self::Operator(error)
+    }
+}
+
+/// Where the records come from.
+enum Feed {
+    Source {
+        head: Box<dyn SourceHead>,
+        readiness: Readiness,
+    },
+    Gate {
+        head: Box<dyn Head>,
+        gate: InputGate,
+        valve: WatermarkValve,
+    },
+}
+
+/// Whether a source is worth asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Readiness {
+    Ready,
+    /// Since the slot was woken this often.
+    Waiting(u64),
+    /// Until this instant, or since the slot was woken this often.
+    Until(Monotonic, u64),
+    /// The enumerator was asked.
+    Asked,
+}
+
+/// How far the subtask is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Takes input.
+    Running,
+    /// The input has ended: the last watermark is due.
+    Ended,
+    /// The last watermark is on its way through the chain.
+    Draining,
+    /// The chain hands on what it still holds.
+    Finishing,
+}
+
+/// What the chain still owes for an earlier call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owed {
+    Nothing,
+    /// It goes on when there is room.
+    More,
+    /// It goes on after a wake; the slot was woken this often.
+    AfterWake(u64),
+}
+
+/// A deployed subtask.
+pub(crate) struct Subtask {
+    id: SubtaskId,
+    name: String,
+    feed: Feed,
+    outputs: OutputBuffers,
+    phase: Phase,
+    owed: Owed,
+    /// The first slice since the last flush.
+    unflushed: Option<Monotonic>,
+    settings: SlotSettings,
+    metrics: SubtaskMetrics,
+    cx: Context,
+}
+
+impl Subtask {
+    /// Joins a chain with its channels; `gate` is empty for a source. `name` is its vertex's.
+    pub(crate) fn new(
+        id: SubtaskId,
+        name: String,
+        body: Body,
+        gate: InputGate,
+        outputs: OutputBuffers,
+        settings: SlotSettings,
+    ) -> Self {
+        let feed = match body {
+            Body::Source(head) => Feed::Source {
+                head,
+                readiness: Readiness::Ready,
+            },
+            Body::Chain(head) => Feed::Gate {
+                head,
+                valve: WatermarkValve::new(gate.channels()),
+                gate,
+            },
+        };
+        Self {
+            id,
+            name,
+            feed,
+            outputs,
+            phase: Phase::Running,
+            owed: Owed::Nothing,
+            unflushed: None,
+            settings,
+            metrics: SubtaskMetrics::default(),
+            cx: Context::new(ProcessingTime::from_millis(0), 1),
+        }
+    }
+
+    /// Which subtask this is.
+    pub(crate) fn id(&self) -> SubtaskId {
+        self.id
+    }
+
+    /// What it counted so far.
+    pub(crate) fn metrics(&self) -> SubtaskMetrics {
+        let meter = self.outputs.meter();
+        SubtaskMetrics {
+            records_out: meter.records(),
+            batches_out: meter.batches(),
+            overdraft_max: meter.overdraft_max(),
+            ..self.metrics
+        }
+    }
+
+    /// Hands splits to the source.
+    pub(crate) fn assign(&mut self, splits: &[Vec<u8>], no_more: bool) -> Result<(), Failure> {
+        let Feed::Source { head, readiness } = &mut self.feed else {
+            let cause = format!("{} got splits, but is no source", self.name);
+            return Err(Failure::new(FailureKind::Internal, cause).in_subtask(self.id));
+        };
+        *readiness = Readiness::Ready;
+        let assigned = head.assign(splits, no_more);
+        assigned.map_err(|error| self.failure(error.into()))
+    }
+
+    /// Does the next thing that can be done.
+    pub(crate) fn turn(&mut self, at: &Moment) -> Result<Turn, Failure> {
+        let room = self.outputs.have_room();
+        if !room {
+            if let Some(failure) = self.outputs.failure() {
+                return Err(failure.in_subtask(self.id));
+            }
+            if !matches!(self.owed, Owed::AfterWake(_)) {
+                return Ok(Turn::Blocked { until: None });
+            }
+        }
+        self.cx = Context::new(at.wall, self.settings.slice_records);
+        let mut turn = self.step(at, room).map_err(|halt| self.failure(halt))?;
+        self.metrics.late_dropped += self.cx.late_dropped;
+        match &mut turn {
+            Turn::Worked { .. } | Turn::NeedSplit { .. } => {
+                self.worked(at).map_err(|halt| self.failure(halt))?;
+            }
+            Turn::Blocked { until } if room => self.come_back_to_flush(until),
+            Turn::Blocked { .. } | Turn::Finished => {}
+        }
+        match self.outputs.excess() {
+            Some((overdraft, limit)) => Err(self.failure(self.excess(overdraft, limit))),
+            None => Ok(turn),
+        }
+    }
+
+    /// The failure of a panic inside the last call.
+    pub(crate) fn panicked(&self, payload: &(dyn std::any::Any + Send)) -> Failure {
+        let panicked = Panicked::new(&self.name, payload);
+        let message = format!(
+            "operator {} panicked at {}: {}: mend the function, or let it return an error",
+            self.name, self.cx.position, panicked.message
+        );
+        Failure::new(FailureKind::User, message).in_subtask(self.id)
+    }
+
+    fn failure(&self, halt: Halt) -> Failure {
+        let failure = match halt {
+            Halt::Operator(error) => Failure::new(error.kind(), error.to_string()),
+            Halt::Channel(failure) => failure,
+        };
+        failure.in_subtask(self.id)
+    }
+
+    fn excess(&self, value: u64, limit: u64) -> Halt {
+        Halt::Operator(OperatorError::Limit {
+            operator: self.name.clone(),
+            position: self.cx.position.clone(),
+            what: "overdraft in batches",
+            value,
+            limit,
+            remedy: "lower slice_records, let one record give fewer, or raise \
+                     overdraft_batches_max",
+        })
+    }
+
+    /// After work: flush at once, or remember that something may be held back.
+    fn worked(&mut self, at: &Moment) -> Result<(), Halt> {
+        self.metrics.slices += 1;
+        if self.settings.batch_timeout.is_zero() {
+            self.feed.chain().flush(&mut self.cx)?;
+        } else {
+            self.unflushed.get_or_insert(at.now);
+        }
+        Ok(())
+    }
+
+    fn come_back_to_flush(&self, until: &mut Option<Monotonic>) {
+        if let Some(since) = self.unflushed {
+            let due = since.saturating_add(self.settings.batch_timeout);
+            *until = Some(until.map_or(due, |until| until.min(due)));
+        }
+    }
+
+    fn step(&mut self, at: &Moment, room: bool) -> Result<Turn, Halt> {
+        let due = |since: Monotonic| at.now.since(since) >= self.settings.batch_timeout;
+        if room && self.unflushed.is_some_and(due) {
+            self.unflushed = None;
+            self.feed.chain().flush(&mut self.cx)?;
+        }
+        match self.owed {
+            Owed::Nothing => {}
+            Owed::AfterWake(wakes) if wakes == at.wakes => return Ok(BLOCKED),
+            Owed::More if !self.feed.chain().has_room() => return Ok(BLOCKED),
+            Owed::AfterWake(_) | Owed::More => {
+                let progress = self.feed.chain().resume(&mut self.cx)?;
+                return Ok(self.progress(progress, at));
+            }
+        }
+        match self.phase {
+            Phase::Running | Phase::Ended if !self.feed.chain().has_room() => Ok(BLOCKED),
+            Phase::Running => self.take_input(at),
+            Phase::Ended => {
+                self.phase = Phase::Draining;
+                let progress = self.feed.chain().watermark(Watermark::MAX, &mut self.cx)?;
+                Ok(self.progress(progress, at))
+            }
+            Phase::Draining => {
+                self.phase = Phase::Finishing;
+                let progress = self.feed.chain().finish(&mut self.cx)?;
+                Ok(self.progress(progress, at))
+            }
+            Phase::Finishing => Ok(Turn::Finished),
+        }
+    }
+
+    fn progress(&mut self, progress: Progress, at: &Moment) -> Turn {
+        self.owed = match progress {
+            Progress::Done => Owed::Nothing,
+            Progress::More => Owed::More,
+            Progress::Waiting => Owed::AfterWake(at.wakes),
+        };
+        if (self.phase, self.owed) == (Phase::Finishing, Owed::Nothing) {
+            return Turn::Finished;
+        }
+        Turn::Worked { records: 0 }
+    }
+
+    fn take_input(&mut self, at: &Moment) -> Result<Turn, Halt> {
+        let Feed::Gate { gate, valve, .. } = &mut self.feed else {
+            return self.read(at);
+        };
+        let emission = match gate.take() {
+            None => return Ok(BLOCKED),
+            Some(Taken::Batch) => return self.slice(),
+            Some(Taken::Failed(failure)) => return Err(Halt::Channel(failure)),
+            Some(Taken::Watermark(channel, watermark)) => valve.on_watermark(channel, watermark),
+            Some(Taken::Idle(channel, idle)) => valve.on_idle(channel, idle),
+            Some(Taken::End(channel)) => valve.on_end(channel),
+        };
+        if valve.is_ended() {
+            self.phase = Phase::Ended;
+        }
+        self.emit(emission, at)
+    }
+
+    /// Runs one slice of the batch at the front of the gate.
+    fn slice(&mut self) -> Result<Turn, Halt> {
+        let Feed::Gate { head, gate, .. } = &mut self.feed else {
+            unreachable!("only a gate has batches");
+        };
+        let front = gate.front().expect("the gate has just announced a batch");
+        let (before, max) = (front.batch.len(), self.settings.slice_records.max(1));
+        let (from, count) = (front.from, before.min(max) as u64);
+        self.cx.position = Position::Channel {
+            channel: front.channel,
+            from,
+            to: from + count,
+        };
+        head.slice(front.batch, max, &mut self.cx)?;
+        let records = (before - front.batch.len()) as u64;
+        if gate.advance(records) {
+            self.metrics.batches_in += 1;
+        }
+        self.metrics.records_in += records;
+        Ok(Turn::Worked { records })
+    }
+
+    /// Lets the source read.
+    fn read(&mut self, at: &Moment) -> Result<Turn, Halt> {
+        let Feed::Source { head, readiness } = &mut self.feed else {
+            unreachable!("only a source reads");
+        };
+        let until = match *readiness {
+            Readiness::Ready => None,
+            Readiness::Waiting(wakes) if wakes == at.wakes => Some(None),
+            Readiness::Until(instant, wakes) if wakes == at.wakes && at.now < instant => {
+                Some(Some(instant))
+            }
+            Readiness::Waiting(_) | Readiness::Until(..) => None,
+            Readiness::Asked => Some(None),
+        };
+        if let Some(until) = until {
+            return Ok(Turn::Blocked { until });
+        }
+        let progress = head.slice(self.settings.slice_records.max(1), &mut self.cx)?;
+        let records = self.cx.records_read;
+        self.metrics.records_in += records;
+        match progress {
+            SourceProgress::Ready => *readiness = Readiness::Ready,
+            SourceProgress::Waiting => *readiness = Readiness::Waiting(at.wakes),
+            SourceProgress::Until(instant) => *readiness = Readiness::Until(instant, at.wakes),
+            SourceProgress::NeedSplit => {
+                *readiness = Readiness::Asked;
+                return Ok(Turn::NeedSplit { records });
+            }
+            SourceProgress::Resume(progress) => {
+                *readiness = Readiness::Ready;
+                self.progress(progress, at);
+            }
+            SourceProgress::Finished => self.phase = Phase::Ended,
+        }
+        Ok(Turn::Worked { records })
+    }
+
+    /// Tells the chain what the valve let through.
+    fn emit(&mut self, emission: Emission, at: &Moment) -> Result<Turn, Halt> {
+        let chain = self.feed.chain();
+        if let Some(idle) = emission.idle {
+            chain.idle(idle, &mut self.cx)?;
+        }
+        if let Some(watermark) = emission.watermark {
+            let progress = chain.watermark(watermark, &mut self.cx)?;
+            return Ok(self.progress(progress, at));
+        }
+        Ok(Turn::Worked { records: 0 })
+    }
+}
+
+impl Feed {
+    fn chain(&mut self) -> &mut dyn Chain {
+        match self {
+            Self::Source { head, .. } => &mut **head,
+            Self::Gate { head, .. } => &mut **head,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of the room as a whole: slots, gates and exchange with chains made for the purpose.
+
+mod bad_frames;
+mod chains;
+mod remote;
+mod rig;
+mod slot;

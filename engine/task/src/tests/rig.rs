@@ -1,0 +1,187 @@
+//! Task managers of a test: an exchange and one slot each, and what the cluster would do.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sameriver_graph::JobGraph;
+use sameriver_model::{
+    AttemptNumber, Failure, SlotIndex, SubtaskId, SubtaskIndex, TaskManagerIndex, VertexId,
+};
+use sameriver_runtime::World;
+use sameriver_runtime::sync::mpsc;
+
+use super::chains::{Numbers, split};
+use crate::{
+    Deployment, Exchange, ExchangeSettings, Placement, Slot, SlotEvent, SlotMail, SlotSettings,
+    SubtaskMetrics,
+};
+
+pub(super) const ATTEMPT: AttemptNumber = AttemptNumber::new(1);
+
+pub(super) fn subtask(vertex: u32, index: u32) -> SubtaskId {
+    SubtaskId::new(VertexId::new(vertex), SubtaskIndex::new(index))
+}
+
+/// A job on some task managers.
+pub(super) struct Rig {
+    graph: Arc<JobGraph>,
+    slots: Vec<Slot>,
+    exchanges: Vec<Exchange>,
+    pub(super) events: mpsc::Receiver<SlotEvent>,
+    pub(super) hosts: BTreeMap<SubtaskId, (TaskManagerIndex, SlotIndex)>,
+    splits: Vec<Numbers>,
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub(super) enum Ended {
+    Finished(BTreeMap<SubtaskId, SubtaskMetrics>),
+    Failed(Failure),
+}
+
+impl Rig {
+    /// One task manager in each world. Subtask `i` of every vertex goes to world `i` (modulo), but
+    /// `sinks_at` moves all subtasks of the second vertex.
+    pub(super) async fn start(
+        worlds: &[World],
+        graph: Arc<JobGraph>,
+        settings: SlotSettings,
+        sinks_at: Option<u32>,
+    ) -> Self {
+        let (tx, events) = mpsc::channel(4);
+        let (mut exchanges, mut slots) = (Vec::new(), Vec::new());
+        for (index, world) in (0..).zip(worlds) {
+            let exchange = Exchange::bind(world, &ExchangeSettings::default(), 1).await;
+            let exchange = exchange.unwrap();
+            let (index, events) = (SlotIndex::new(index), tx.clone());
+            slots.push(Slot::start(
+                world,
+                index,
+                settings,
+                exchange.clone(),
+                events,
+            ));
+            exchanges.push(exchange);
+        }
+        let mut hosts = BTreeMap::new();
+        for subtask in graph.plan().subtasks() {
+            let own = subtask.index.get() % worlds.len() as u32;
+            let is_sink = subtask.vertex == VertexId::new(1);
+            let host = sinks_at.filter(|_| is_sink).unwrap_or(own);
+            hosts.insert(subtask, (TaskManagerIndex::new(host), SlotIndex::new(host)));
+        }
+        Self {
+            graph,
+            slots,
+            exchanges,
+            events,
+            hosts,
+            splits: Vec::new(),
+        }
+    }
+
+    /// The splits that sources get when they ask, one each.
+    pub(super) fn splits(mut self, splits: impl IntoIterator<Item = Numbers>) -> Self {
+        self.splits = splits.into_iter().collect();
+        self.splits.reverse();
+        self
+    }
+
+    pub(super) fn exchange(&self, position: usize) -> &Exchange {
+        &self.exchanges[position]
+    }
+
+    pub(super) fn placement(&self, here: TaskManagerIndex) -> Placement {
+        let addresses = (0..).zip(&self.exchanges);
+        Placement {
+            here,
+            hosts: self.hosts.clone(),
+            addresses: addresses
+                .map(|(index, exchange)| {
+                    (TaskManagerIndex::new(index), exchange.address().clone())
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) async fn send(&self, subtask: SubtaskId, mail: SlotMail) {
+        let (_, slot) = self.hosts[&subtask];
+        self.slots[slot.position()].send(mail).await.unwrap();
+    }
+
+    pub(super) async fn deploy(&self, subtask: SubtaskId) {
+        let (here, _) = self.hosts[&subtask];
+        let deployment = Deployment {
+            attempt: ATTEMPT,
+            subtask,
+            graph: Arc::clone(&self.graph),
+            placement: Arc::new(self.placement(here)),
+        };
+        self.send(subtask, SlotMail::Deploy(deployment)).await;
+    }
+
+    pub(super) async fn deploy_all(&self) {
+        for subtask in self.graph.plan().subtasks() {
+            self.deploy(subtask).await;
+        }
+    }
+
+    /// Hands out a split, if the event asks for one.
+    pub(super) async fn answer(&mut self, event: &SlotEvent) {
+        if let SlotEvent::SplitRequest { subtask, attempt } = event {
+            let split = self.splits.pop().map(split);
+            let mail = SlotMail::Assign {
+                subtask: *subtask,
+                attempt: *attempt,
+                no_more: split.is_none(),
+                splits: split.into_iter().collect(),
+            };
+            self.send(*subtask, mail).await;
+        }
+    }
+
+    /// Answers split requests until a subtask failed or all have finished.
+    pub(super) async fn run(&mut self) -> Ended {
+        let mut finished = BTreeMap::new();
+        while finished.len() < self.hosts.len() {
+            let event = self.events.recv().await.unwrap();
+            self.answer(&event).await;
+            match event {
+                SlotEvent::Finished {
+                    subtask, metrics, ..
+                } => {
+                    finished.insert(subtask, metrics);
+                }
+                SlotEvent::Failed { failure, .. } => return Ended::Failed(failure),
+                SlotEvent::Running { .. }
+                | SlotEvent::SplitRequest { .. }
+                | SlotEvent::Cancelled { .. } => {}
+            }
+        }
+        Ended::Finished(finished)
+    }
+
+    /// Deploys everything and expects it to finish.
+    pub(super) async fn finish(&mut self) -> BTreeMap<SubtaskId, SubtaskMetrics> {
+        self.deploy_all().await;
+        match self.run().await {
+            Ended::Finished(metrics) => metrics,
+            Ended::Failed(failure) => panic!("the job failed: {failure}"),
+        }
+    }
+
+    /// Deploys everything and expects a failure.
+    pub(super) async fn fail(&mut self) -> Failure {
+        self.deploy_all().await;
+        match self.run().await {
+            Ended::Finished(_) => panic!("the job finished"),
+            Ended::Failed(failure) => failure,
+        }
+    }
+
+    pub(super) async fn stop(self) {
+        for slot in self.slots {
+            slot.stop().await.unwrap();
+        }
+    }
+}
