@@ -134,8 +134,8 @@ impl<F> FileSink<F> {
             return Err(SinkError::Other {
                 output: self.path.display().to_string(),
                 cause: format!(
-                    "{parallelism} subtasks cannot write one file: set the sink's parallelism to 1, \
-                     or leave out `single_file`"
+                    "{parallelism} subtasks cannot write one file: set the sink's parallelism to \
+                     1, or leave out `single_file`"
                 ),
             });
         }

@@ -196,13 +196,15 @@ async fn readable_length(disk: &dyn Disk, path: &Path) -> Result<u64, SourceErro
 
 /// What to do about a file that cannot be read.
 pub(crate) fn remedy(cause: &io::Error) -> &'static str {
-    match cause.kind() {
-        io::ErrorKind::NotFound => {
-            "check the path: relative ones start at the working directory of each node"
-        }
-        io::ErrorKind::IsADirectory => "name the files in it one by one",
-        io::ErrorKind::PermissionDenied => "let the user that runs the job read it",
-        _ => "check the file and its disk",
+    let kind = cause.kind();
+    if kind == io::ErrorKind::NotFound {
+        "check the path: relative ones start at the working directory of each node"
+    } else if kind == io::ErrorKind::IsADirectory {
+        "name the files in it one by one"
+    } else if kind == io::ErrorKind::PermissionDenied {
+        "let the user that runs the job read it"
+    } else {
+        "check the file and its disk"
     }
 }
 

@@ -16,17 +16,17 @@ use crate::generator::{GeneratorSplit, Recipe};
 const NANOS: u128 = 1_000_000_000;
 
 /// When records are due: the records of all partitions, interleaved, at even distances.
+#[derive(Clone, Copy)]
 struct Schedule {
-    world: World,
     start: Monotonic,
     rate: NonZeroU64,
 }
 
 impl Schedule {
-    /// How many records of the partition are due now.
-    fn due(&self, split: &GeneratorSplit) -> u64 {
-        let elapsed = self.world.now().since(self.start).as_nanos();
-        let last = elapsed * u128::from(self.rate.get()) / NANOS;
+    /// How many records of the partition are due at `now`.
+    fn due(self, split: &GeneratorSplit, now: Monotonic) -> u64 {
+        let elapsed = now.since(self.start).as_nanos();
+        let last = elapsed.saturating_mul(u128::from(self.rate.get())) / NANOS;
         let Some(rounds) = last.checked_sub(u128::from(split.partition)) else {
             return 0;
         };
@@ -35,10 +35,11 @@ impl Schedule {
     }
 
     /// When the record at `offset` of the partition is due.
-    fn instant(&self, split: &GeneratorSplit, offset: u64) -> Monotonic {
+    fn instant(self, split: &GeneratorSplit, offset: u64) -> Monotonic {
         let ordinal =
             u128::from(offset) * u128::from(split.partitions) + u128::from(split.partition);
-        let nanos = (ordinal * NANOS).div_ceil(u128::from(self.rate.get()));
+        let nanos = ordinal.saturating_mul(NANOS);
+        let nanos = nanos.div_ceil(u128::from(self.rate.get()));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.start.saturating_add(Duration::from_nanos(nanos))
     }
@@ -85,13 +86,14 @@ impl<R: Recipe> GeneratorReader<R> {
 
     /// Finds the next partition with a due record, and how many of its records are due.
     fn next_due(&mut self) -> Result<u64, Monotonic> {
-        let Some(schedule) = &self.schedule else {
+        let Some(schedule) = self.schedule else {
             return Ok(u64::MAX);
         };
+        let now = self.world.now();
         let mut earliest = None;
         for _ in 0..self.partitions.len() {
             let partition = &self.partitions[self.turn];
-            let due = schedule.due(&partition.split);
+            let due = schedule.due(&partition.split, now);
             if due > partition.offset {
                 return Ok(due);
             }
@@ -147,9 +149,9 @@ impl<R: Recipe> SourceReader<R::Out, GeneratorSplit> for GeneratorReader<R> {
             });
             self.assigned += 1;
         }
-        if let (Some(rate), None) = (self.rate, &self.schedule) {
-            let (world, start) = (self.world.clone(), self.world.now());
-            self.schedule = Some(Schedule { world, start, rate });
+        if let (Some(rate), None) = (self.rate, self.schedule) {
+            let start = self.world.now();
+            self.schedule = Some(Schedule { start, rate });
         }
         Ok(())
     }
@@ -173,6 +175,38 @@ impl<R: Recipe> SourceReader<R::Out, GeneratorSplit> for GeneratorReader<R> {
                 Ok(ReadStatus::Ready)
             }
             Err(instant) => Ok(ReadStatus::Until(instant)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_record_is_due_from_its_instant_on_and_not_before(
+            rate in 1_u64..3_000_000,
+            partitions in 1_u32..9,
+            draw in any::<u32>(),
+            offset in 0_u64..1_000_000,
+            start in 0_u64..1_000_000,
+        ) {
+            let schedule = Schedule {
+                start: Monotonic::from_origin(Duration::from_micros(start)),
+                rate: NonZeroU64::new(rate).expect("the range starts at 1"),
+            };
+            let (partition, records) = (draw % partitions, u64::MAX);
+            let split = GeneratorSplit { partition, partitions, records };
+            let instant = schedule.instant(&split, offset);
+            prop_assert!(schedule.due(&split, instant) > offset);
+            if instant > schedule.start {
+                let before = instant.elapsed().saturating_sub(Duration::from_nanos(1));
+                let before = Monotonic::from_origin(before);
+                prop_assert!(schedule.due(&split, before) <= offset);
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Reading order: the services by which connectors leave the process [`text_out`] → [`text_in`] →
 //! [`collector`]; sources [`elements`] → [`generator`] → [`line_parser`] → [`file_source`] →
-//! [`socket_source`] → [`stdin`]; sinks [`discard`] → [`print`] → [`collect`] → [`file_sink`].
+//! [`socket_source`] → [`stdin`]; sinks [`discard`] → [`mod@print`] → [`collect`] → [`file_sink`].
 //!
 //! Invariant: a connector reaches outside only through the world, so it runs unchanged in every
 //! world; nothing here blocks a slot. Graph, task and cluster are unknown here.

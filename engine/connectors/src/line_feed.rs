@@ -110,7 +110,12 @@ impl<P: LineParser> LineFeed<P> {
         let feeder = Arc::new(Feeder { chunks: tx, wake });
         let work = work(Arc::clone(&feeder));
         let task = async move {
-            let last = match work.await {
+            // A silent peer must not keep the task of a reader that is gone.
+            let ending = sameriver_runtime::select! {
+                ending = work => ending,
+                () = feeder.chunks.closed() => Err(Unwanted),
+            };
+            let last = match ending {
                 Ok(Ok(())) => Ok(Fed::End),
                 Ok(Err(error)) => Err(error),
                 Err(Unwanted) => return,

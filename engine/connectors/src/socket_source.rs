@@ -110,19 +110,19 @@ impl<P: LineParser> Source for SocketSource<P> {
     }
 }
 
-fn disconnected(address: &Address, cause: io::Error, remedy: &'static str) -> Ending {
-    Ok(Err(SourceError::Disconnected {
+fn disconnected(address: &Address, cause: io::Error, remedy: &'static str) -> SourceError {
+    SourceError::Disconnected {
         input: format!("socket {address}"),
         cause,
         remedy,
-    }))
+    }
 }
 
 async fn feed(world: World, address: Address, feeder: Arc<Feeder>) -> Ending {
     feeder.start(0).await?;
     let mut stream = match world.connect(&address).await {
         Ok(stream) => stream,
-        Err(cause) => return disconnected(&address, cause, NOT_CONNECTED),
+        Err(cause) => return Ok(Err(disconnected(&address, cause, NOT_CONNECTED))),
     };
     let mut buffer = BytesMut::new();
     loop {
@@ -130,7 +130,7 @@ async fn feed(world: World, address: Address, feeder: Arc<Feeder>) -> Ending {
         match stream.read_buf(&mut buffer).await {
             Ok(0) => return Ok(Ok(())),
             Ok(_) => feeder.chunk(buffer.split().freeze()).await?,
-            Err(cause) => return disconnected(&address, cause, BROKEN),
+            Err(cause) => return Ok(Err(disconnected(&address, cause, BROKEN))),
         }
     }
 }

@@ -25,8 +25,9 @@ pub const STDIN: &str = "stdin:";
 /// The standard input of this process.
 ///
 /// ```
-/// # fn offer(world: sameriver_runtime::World) -> std::sync::Arc<dyn sameriver_connectors::TextIn> {
-/// std::sync::Arc::new(sameriver_connectors::StandardInput::new(world))
+/// # use std::sync::Arc;
+/// # fn offer(world: sameriver_runtime::World) -> Arc<dyn sameriver_connectors::TextIn> {
+/// Arc::new(sameriver_connectors::StandardInput::new(world))
 /// # }
 /// ```
 #[derive(Clone, Debug)]

@@ -25,8 +25,9 @@ pub const STDOUT: &str = "stdout:";
 /// The standard output of this process.
 ///
 /// ```
-/// # fn offer(world: sameriver_runtime::World) -> std::sync::Arc<dyn sameriver_connectors::TextOut> {
-/// std::sync::Arc::new(sameriver_connectors::StandardOutput::new(world))
+/// # use std::sync::Arc;
+/// # fn offer(world: sameriver_runtime::World) -> Arc<dyn sameriver_connectors::TextOut> {
+/// Arc::new(sameriver_connectors::StandardOutput::new(world))
 /// # }
 /// ```
 #[derive(Clone, Debug)]

@@ -1,0 +1,7 @@
+//! What connectors promise, in the real world: [`sources`], [`sinks`], on a [`site`] of their own.
+#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod sinks;
+mod site;
+mod sources;
