@@ -38,8 +38,10 @@ impl<T: Element, S: Split> SourceDriver<T, S> {
 
     /// Runs what was read through the chain.
     fn hand_on(&mut self, cx: &mut Context) -> Result<(), OperatorError> {
-        let (records, _) = self.slice.parts_mut();
+        let (records, times) = self.slice.parts_mut();
         std::mem::swap(records, &mut self.read.records);
+        // A link below may have stamped the buffer in the slice before.
+        *times = times.take().filter(|_| self.strategy.is_some());
         if let Some(strategy) = &self.strategy {
             let highest = strategy.stamp(&mut self.slice);
             self.splits.observe(self.read.split, highest);

@@ -209,7 +209,7 @@ where
 struct Process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> {
     name: Arc<str>,
     selector: S,
-    process: P,
+    function: P,
     states: P::States,
     state: KeyedState<S::Key>,
     /// The key of the current record; reused, so that a borrowed key needs no allocation.
@@ -246,7 +246,9 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
             let key = held.as_ref().expect("the selector has shown a key");
             out.set_time(time);
             let mut at = state.at(key, hash, time, clock, now);
-            let done = self.process.record(&self.states, record, &mut at, &mut out);
+            let done = self
+                .function
+                .record(&self.states, record, &mut at, &mut out);
             done.map_err(Cause::User)
         })?;
         out.finish().map_err(Cause::User)
@@ -264,7 +266,8 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
             let time = Some(due.time);
             let mut at = self.state.at(&due.key, due.hash, time, up_to, cx.now());
             let timer = Timer::at(due.time);
-            self.process.timer(&self.states, timer, &mut at, &mut out)?;
+            self.function
+                .timer(&self.states, timer, &mut at, &mut out)?;
         }
         out.finish()?;
         Ok(true)
@@ -338,7 +341,7 @@ pub fn process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>>(
     Ok(Box::new(Process {
         name: name.into(),
         selector,
-        process,
+        function: process,
         states,
         state,
         key: None,

@@ -55,14 +55,14 @@ fn driver(
     (head, seen)
 }
 
-fn ascending() -> Option<WatermarkStrategy<i64>> {
-    Some(Watermarks::ascending().event_time(|at: &i64| *at))
+fn ascending() -> WatermarkStrategy<i64> {
+    Watermarks::ascending().event_time(|at: &i64| *at)
 }
 
 /// Runs all reads and compares what the chain saw.
 fn check(splits: u32, reads: Vec<Read>, expected: &[Seen<i64>]) {
     let count = reads.len();
-    let (mut head, seen) = driver(splits, ascending(), reads, vec![]);
+    let (mut head, seen) = driver(splits, Some(ascending()), reads, vec![]);
     for _ in 0..count {
         head.slice(256, &mut context()).expect("reads");
     }
@@ -127,7 +127,7 @@ fn the_status_of_a_read_waits_until_the_chain_is_done_with_the_watermark() {
         Read(0, vec![7], vec![], ReadStatus::NeedSplit),
         Read(0, vec![8], vec![], ReadStatus::Ready),
     ];
-    let (mut head, _seen) = driver(1, ascending(), reads, vec![Progress::More]);
+    let (mut head, _seen) = driver(1, Some(ascending()), reads, vec![Progress::More]);
     let cx = &mut context();
     let answers = [
         head.slice(256, cx).expect("reads"),
@@ -170,4 +170,19 @@ fn a_split_of_another_binary_is_an_error_with_a_remedy() {
     let (mut head, _seen) = driver(0, None, vec![], vec![]);
     let error = head.assign(&[vec![1]], true).expect_err("too short");
     assert!(error.to_string().contains("same binary"), "{error}");
+}
+
+#[test]
+fn watermarks_further_down_the_chain_stamp_every_slice_anew() {
+    let reads = [[3, 4], [5, 6]].map(|records| Read(0, records.into(), vec![], ReadStatus::Ready));
+    let (end, seen) = Collecting::new();
+    let assign = crate::build::assign_watermarks("assign", ascending(), end);
+    let even = crate::build::filter("even", |at: &i64| at % 2 == 0, assign);
+    let script = Box::new(Script(reads.into()));
+    let mut head = source_driver("numbers", script, None, even);
+    for _ in 0..2 {
+        head.slice(256, &mut context()).expect("reads");
+    }
+    let w = Seen::Watermark;
+    assert_eq!(seen.take(), [record(4), w(3), record(6), w(5)]);
 }

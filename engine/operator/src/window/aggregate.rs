@@ -1,5 +1,6 @@
 //! What a window computes of its records, one at a time.
 
+use sameriver_state::Value;
 use serde::{Deserialize, Serialize};
 
 use super::TimeWindow;
@@ -39,7 +40,7 @@ use super::TimeWindow;
 )]
 pub trait Aggregate<T>: Clone + Send + Sync + 'static {
     /// What is kept a key and window.
-    type Acc: Send + 'static;
+    type Acc: Value;
     /// What the window emits.
     type Out;
 

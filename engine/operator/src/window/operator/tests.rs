@@ -69,12 +69,12 @@ fn at(millis: i64) -> Watermark {
 }
 
 /// A result as (window end, key, value).
-fn row(result: WindowResult<u8, u64>) -> (i64, u8, u64) {
+fn row(result: &WindowResult<u8, u64>) -> (i64, u8, u64) {
     (result.window.end.as_millis(), result.key, result.value)
 }
 
 fn rows(results: &Results) -> Vec<(i64, u8, u64)> {
-    results.records().into_iter().map(row).collect()
+    results.records().iter().map(row).collect()
 }
 
 #[test]
