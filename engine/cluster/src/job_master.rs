@@ -253,20 +253,21 @@ impl Driver {
         }
     }
 
-    /// Queues a message; a task manager that does not take it is lost.
+    /// Queues a message; a task manager that does not read what it was sent is lost.
     fn send(&mut self, task_manager: TaskManagerIndex, message: ToTaskManager) {
         let mut all = self.connections.values();
         let connection = all.find(|connection| connection.task_manager == Some(task_manager));
         let queue = connection.and_then(|connection| connection.outgoing.as_ref());
-        let cause = match queue.map(|queue| queue.try_send(message)) {
-            Some(Ok(())) => return,
-            Some(Err(mpsc::error::TrySendError::Full(_))) => "it does not read its messages",
-            Some(Err(mpsc::error::TrySendError::Closed(_))) | None => "its connection is closed",
-        };
-        self.facts.push_back(Fact::TaskManagerLost {
-            task_manager,
-            cause: cause.to_owned(),
-        });
+        match queue.map(|queue| queue.try_send(message)) {
+            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+                self.facts.push_back(Fact::TaskManagerLost {
+                    task_manager,
+                    cause: "it does not read its messages".to_owned(),
+                });
+            }
+            // A connection that has ended says why in its last event.
+            Some(Ok(()) | Err(mpsc::error::TrySendError::Closed(_))) | None => {}
+        }
     }
 
     fn on_request(&mut self, request: Request) {

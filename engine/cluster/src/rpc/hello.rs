@@ -408,3 +408,6 @@ async fn read_part<S: AsyncRead + Unpin>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,3 +14,10 @@ pub mod message;
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use hello::{Hello, HelloError, Identity, Refusal};
 pub use message::{Deploy, ToJobMaster, ToTaskManager};
+
+/// Bytes as the documentation writes them.
+#[cfg(test)]
+fn hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
+}
