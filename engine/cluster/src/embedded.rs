@@ -119,21 +119,27 @@ impl EmbeddedCluster {
             let index = TaskManagerIndex::new(position);
             let slots = settings.slots_per_task_manager;
             let at = master.address();
-            let run = task_manager::run(world.clone(), at, index, slots, graph, settings.clone());
+            let (running, ended) = oneshot::channel::<()>();
+            let over = async { drop(ended.await) };
+            let (world, settings) = (world.clone(), settings.clone());
+            let node = world.clone();
+            let run = task_manager::run_until(node, at, index, slots, graph, settings, over);
             let control = control.clone();
-            let task = Stoppable::start(world, &format!("task manager {index}"), async move {
+            let task = Stoppable::start(&world, &format!("task manager {index}"), async move {
                 if let Err(error) = run.await {
                     let failure = Failure::new(FailureKind::Cluster, error.to_string());
                     control.fail(failure).await;
                 }
             });
-            tasks.push((world, task));
+            tasks.push((world, running, task));
         }
         drop(control);
         let limit = settings.cancellation_timeout;
         let outcome = master.run(graph, settings, requests).await;
-        for (world, task) in tasks {
-            if let Err(panicked) = task.end_within(world, limit).await {
+        for (world, running, task) in tasks {
+            // Whoever has not found the job master needs not look any longer.
+            drop(running);
+            if let Err(panicked) = task.end_within(&world, limit).await {
                 warn!(%panicked, "a task manager panicked");
             }
         }

@@ -98,13 +98,30 @@ pub async fn run(
     graph: Arc<JobGraph>,
     settings: ClusterSettings,
 ) -> Result<(), TaskManagerError> {
+    let never = std::future::pending();
+    run_until(world, master, index, slots, graph, settings, never).await
+}
+
+/// Same as [`run`], but does not go on looking for a job master once the job is `over`.
+pub(crate) async fn run_until(
+    world: World,
+    master: Address,
+    index: TaskManagerIndex,
+    slots: u32,
+    graph: Arc<JobGraph>,
+    settings: ClusterSettings,
+    over: impl Future<Output = ()> + Send,
+) -> Result<(), TaskManagerError> {
     settings.validate()?;
     let bound = Exchange::bind(&world, &settings.exchange, settings.build).await;
     let exchange = bound.map_err(|cause| TaskManagerError::Listen {
         task_manager: index,
         cause,
     })?;
-    let stream = connect(&world, &master, index, &graph, &settings).await?;
+    let stream = sameriver_runtime::select! {
+        connected = connect(&world, &master, index, &graph, &settings) => connected?,
+        () = over => return Ok(()),
+    };
     let (to_master, from_master, connection) = talk(&world, stream, index, &graph, &settings);
     // At most a start, an end and one unanswered split request of each subtask wait here, so a slot
     // that reports never waits for us.

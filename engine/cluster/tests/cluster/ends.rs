@@ -66,7 +66,10 @@ fn a_failing_sink_fails_the_job_with_its_kind_and_place() {
         };
         let failure = failure_of(outcome_of(&job, task_managers, slots(slots_each)));
         assert_eq!(failure.kind, FailureKind::OutputUnwritable);
-        assert!(failure.to_string().contains("cannot write memory"), "{failure}");
+        assert!(
+            failure.to_string().contains("cannot write memory"),
+            "{failure}"
+        );
         assert!(failure.subtask.is_some());
     }
 }
@@ -82,26 +85,39 @@ fn a_source_whose_splits_cannot_be_found_fails_the_job_by_name() {
 #[test]
 fn a_source_that_panics_while_it_looks_for_splits_fails_the_job() {
     let failure = failure_of(outcome_of(&Job::new(Input::Panicking, 1), 1, slots(1)));
-    assert!(failure.to_string().contains("the enumerator trips"), "{failure}");
+    assert!(
+        failure.to_string().contains("the enumerator trips"),
+        "{failure}"
+    );
 }
 
 #[test]
 fn too_few_slots_fail_the_job_with_the_setting() {
     let failure = failure_of(outcome_of(&Job::new(Input::Splits(1), 4), 2, slots(1)));
     assert_eq!(failure.kind, FailureKind::Limit);
-    assert!(failure.to_string().contains("slots_per_task_manager"), "{failure}");
+    assert!(
+        failure.to_string().contains("slots_per_task_manager"),
+        "{failure}"
+    );
 }
 
 #[test]
 fn settings_that_cannot_work_fail_the_job_by_name() {
     let failure = failure_of(outcome_of(&Job::new(Input::Splits(1), 1), 1, slots(0)));
-    assert!(failure.to_string().starts_with("slots_per_task_manager 0"), "{failure}");
+    assert!(
+        failure.to_string().starts_with("slots_per_task_manager 0"),
+        "{failure}"
+    );
 }
 
 #[test]
 fn an_endless_job_is_cancelled_on_request() {
     for (task_managers, slots_each) in [(1, 2), (2, 1)] {
-        cancel_when_running(&Job::new(Input::Endless, 2), task_managers, slots(slots_each));
+        cancel_when_running(
+            &Job::new(Input::Endless, 2),
+            task_managers,
+            slots(slots_each),
+        );
     }
 }
 

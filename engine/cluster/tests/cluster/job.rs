@@ -164,11 +164,7 @@ impl SourceReader<u64, u64> for Numbers {
         Ok(())
     }
 
-    fn read(
-        &mut self,
-        batch: &mut ReadBatch<u64>,
-        max: usize,
-    ) -> Result<ReadStatus, SourceError> {
+    fn read(&mut self, batch: &mut ReadBatch<u64>, max: usize) -> Result<ReadStatus, SourceError> {
         match self.input {
             Input::Silent => return Ok(ReadStatus::Waiting),
             Input::Endless => {
@@ -185,7 +181,9 @@ impl SourceReader<u64, u64> for Numbers {
         };
         let end = (*done + max as u64).min(PER_SPLIT);
         batch.split = *position;
-        batch.records.extend((*done..end).map(|number| *split * PER_SPLIT + number));
+        batch
+            .records
+            .extend((*done..end).map(|number| *split * PER_SPLIT + number));
         *done = end;
         if end == PER_SPLIT {
             batch.ended.push(*position);

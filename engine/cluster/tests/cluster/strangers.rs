@@ -91,7 +91,10 @@ async fn register_and_send(world: World, master: Address, bytes: Vec<u8>) {
         slots: 1,
         data_address: "127.0.0.1:1".to_owned(),
     };
-    FrameWriter::new(&mut stream, 1024).write(&register).await.unwrap();
+    FrameWriter::new(&mut stream, 1024)
+        .write(&register)
+        .await
+        .unwrap();
     stream.write_all(&bytes).await.unwrap();
     stream.flush().await.unwrap();
     let mut rest = Vec::new();

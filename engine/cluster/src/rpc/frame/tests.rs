@@ -111,7 +111,10 @@ fn a_flip_of_any_bit_of_any_byte_is_an_error_without_a_wait() {
             let mut damaged = bytes.clone();
             damaged[position] ^= 1 << bit;
             let error = error_of(&damaged);
-            assert!(error.contains("frame 0 is damaged"), "byte {position}: {error}");
+            assert!(
+                error.contains("frame 0 is damaged"),
+                "byte {position}: {error}"
+            );
         }
     }
 }
@@ -126,7 +129,10 @@ fn a_connection_that_ends_inside_a_frame_is_an_error_and_between_frames_is_not()
         match error {
             None => assert_eq!(end % first, 0, "cut at {end}"),
             Some(error) => {
-                assert!(matches!(error, FrameError::Truncated { .. }), "cut at {end}: {error}");
+                assert!(
+                    matches!(error, FrameError::Truncated { .. }),
+                    "cut at {end}: {error}"
+                );
             }
         }
     }
@@ -143,13 +149,19 @@ fn a_missing_and_a_repeated_frame_are_errors() {
     let (messages, error) = received(&[first, first].concat(), false);
     assert_eq!(messages, [cancel(1)]);
     let error = error.unwrap().to_string();
-    assert!(error.starts_with("frame 0 came where 1 was expected"), "{error}");
+    assert!(
+        error.starts_with("frame 0 came where 1 was expected"),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_payload_that_is_no_message_is_an_error() {
     let error = error_of(&forged(4, 0, &[99, 0, 0, 0]));
-    assert!(error.starts_with("frame 0 holds no message that this node knows"), "{error}");
+    assert!(
+        error.starts_with("frame 0 holds no message that this node knows"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -50,7 +50,10 @@ fn knock(bytes: &[u8]) -> (HelloError, Option<u32>) {
         let mut answer = Vec::new();
         near.read_to_end(&mut answer).await.unwrap();
         let verdict = answer.get(12..16);
-        (error, verdict.map(|four| u32::from_le_bytes(four.try_into().unwrap())))
+        (
+            error,
+            verdict.map(|four| u32::from_le_bytes(four.try_into().unwrap())),
+        )
     })
 }
 
@@ -61,7 +64,10 @@ fn nodes_with_one_build_and_one_graph_meet() {
 
 #[test]
 fn another_build_is_named_on_both_sides() {
-    let theirs = Identity { build: 0xb2, ..OURS };
+    let theirs = Identity {
+        build: 0xb2,
+        ..OURS
+    };
     let (greeted, received) = meet(theirs);
     assert_eq!(
         received.unwrap_err(),
@@ -80,16 +86,30 @@ fn another_graph_is_named_on_both_sides() {
     };
     let (greeted, received) = meet(theirs);
     let received = received.unwrap_err();
-    assert!(received.starts_with("task manager tm1 runs another job graph"), "{received}");
+    assert!(
+        received.starts_with("task manager tm1 runs another job graph"),
+        "{received}"
+    );
     let greeted = greeted.unwrap_err();
-    assert!(greeted.starts_with("the job master runs another job graph"), "{greeted}");
+    assert!(
+        greeted.starts_with("the job master runs another job graph"),
+        "{greeted}"
+    );
 }
 
 #[test]
 fn a_stranger_is_told_from_a_task_manager_by_its_first_bytes() {
     let (error, verdict) = knock(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(error.to_string().contains("does not speak the control protocol"), "{error}");
-    assert_eq!((error.task_manager(), verdict), (None, Some(verdict::OTHER_MAGIC)));
+    assert!(
+        error
+            .to_string()
+            .contains("does not speak the control protocol"),
+        "{error}"
+    );
+    assert_eq!(
+        (error.task_manager(), verdict),
+        (None, Some(verdict::OTHER_MAGIC))
+    );
 }
 
 #[test]
@@ -105,11 +125,16 @@ fn another_version_is_named_on_both_sides() {
     assert_eq!(verdict, Some(verdict::OTHER_VERSION));
     let answered = wait(async {
         let (mut near, mut far) = duplex(64);
-        far.write_all(&layout(2, verdict::OTHER_VERSION, OURS)).await.unwrap();
+        far.write_all(&layout(2, verdict::OTHER_VERSION, OURS))
+            .await
+            .unwrap();
         greet(&mut near, hello(OURS)).await
     });
     let error = answered.unwrap_err().to_string();
-    assert!(error.starts_with("the job master speaks version 2"), "{error}");
+    assert!(
+        error.starts_with("the job master speaks version 2"),
+        "{error}"
+    );
 }
 
 #[test]
