@@ -142,6 +142,10 @@ impl<T> Batch<T> {
             return;
         }
         let count = max.min(self.len());
+        if count == 0 {
+            // An empty batch says nothing about event times.
+            return;
+        }
         match (&mut self.times, &mut into.times) {
             (Some(from), Some(to)) => to.extend(from.drain(..count)),
             (Some(from), none) => *none = Some(from.drain(..count).collect()),
@@ -204,5 +208,12 @@ mod tests {
         assert_eq!(into.records(), [0, 1, 2, 3]);
         assert_eq!(into.time(3), at(3));
         assert_eq!(from.records(), [4]);
+    }
+
+    #[test]
+    fn moving_nothing_leaves_the_event_times_of_the_other_batch() {
+        let mut into = Batch::from_parts(vec![1], Some(vec![EventTime::MIN]));
+        Batch::new().move_front(usize::MAX, &mut into);
+        assert_eq!(into.time(0), Some(EventTime::MIN));
     }
 }
