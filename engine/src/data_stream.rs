@@ -139,7 +139,9 @@ impl<T: Element, E> DataStream<T, E> {
     pub fn watermarks(self, strategy: WatermarkStrategy<T>) -> DataStream<T, Timed> {
         if let Some(id) = self.unshared_source() {
             let mut graph = self.draft.graph_mut();
-            if let Behaviour::Source { watermarks, .. } = &mut graph.operator_mut(id).behaviour {
+            let source = graph.operator_mut(id);
+            if let Behaviour::Source { watermarks, .. } = &mut source.behaviour {
+                source.description += &format!(", {strategy:?}");
                 *watermarks = Some(Arc::new(strategy));
             }
             drop(graph);

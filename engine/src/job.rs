@@ -41,12 +41,13 @@ where
 /// The name of a job function, or of the one around a closure; `job` for one without a name.
 fn name_of(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or_default();
+    let is_path = |c: char| c.is_alphanumeric() || "_:{}&".contains(c);
+    if !path.chars().all(is_path) {
+        return "job";
+    }
     let mut segments = path.trim_start_matches('&').rsplit("::");
     let name = segments.find(|segment| !segment.starts_with('{'));
-    match name {
-        Some(name) if name.chars().all(|c| c.is_alphanumeric() || c == '_') => name,
-        Some(_) | None => "job",
-    }
+    name.unwrap_or("job")
 }
 
 /// Runs a job on an embedded cluster until it ends.
@@ -318,6 +319,10 @@ mod tests {
         assert_eq!(name_of("shop::jobs::clicks_per_user"), "clicks_per_user");
         assert_eq!(name_of("&shop::main::{{closure}}"), "main");
         assert_eq!(name_of("shop::generic<shop::Click>"), "generic");
-        assert_eq!(name_of("fn(&mut Environment) -> Result<(), E>"), "job");
+        assert_eq!(
+            name_of("fn(&mut a::Environment) -> b::Result<(), E>"),
+            "job"
+        );
+        assert_eq!(name_of("alloc::boxed::Box<dyn core::ops::Fn()>"), "Box");
     }
 }

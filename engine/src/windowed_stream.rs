@@ -12,7 +12,7 @@ use sameriver_operator::window::{self, Aggregate, Tumbling, WindowResult};
 
 use crate::build_error::BuildProblem;
 use crate::data_stream::DataStream;
-use crate::event_timed::{EventTimed, Timed};
+use crate::event_timed::Timed;
 use crate::keyed_stream::KeyedStream;
 use crate::typed;
 
@@ -46,7 +46,7 @@ impl<T, S, E> fmt::Debug for WindowedStream<T, S, E> {
 /// What a window emits for a key.
 type Emitted<T, S, A> = WindowResult<<S as SelectKey<T>>::Key, <A as Aggregate<T>>::Out>;
 
-impl<T: Element, S: SelectKey<T>, E: EventTimed> WindowedStream<T, S, E> {
+impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
     /// Folds the records of each key and window, one by one, and emits the result when the
     /// watermark passes the window's last instant.
     ///

@@ -1,11 +1,15 @@
 //! State that no later version of the job could find again.
 
+use std::time::Duration;
+
 use sameriver::prelude::*;
 
 fn job(env: &mut Environment) -> Result<(), BuildError> {
-    env.elements("sales", [(1_u32, 10_u64)])
-        .key_by(|sale| sale.0)
-        .sum(|sale| sale.1)
+    env.elements("clicks", [(1_u32, 5_i64)])
+        .watermarks(Watermarks::ascending().event_time(|click: &(u32, i64)| click.1))
+        .key_by(|click| click.0)
+        .window(Tumbling::of(Duration::from_secs(60)))
+        .aggregate(Count)
         .discard("nowhere")
 }
 
