@@ -1,12 +1,14 @@
 //! The operator contract, the transforms, and the contracts of sources and sinks.
 //!
-//! Reading order: [`consumer`] → [`context`] → [`chain`] → [`outputs`] → [`edge_codec`] →
-//! [`source`] → [`sink`] → [`open`], then what is built of them: [`source_driver`] →
-//! [`watermark`] → [`out`] and [`transform`] → [`key_selector`] → [`keyed`] → [`window`] →
-//! [`sink_link`] → [`tail`]. [`build`] lists every factory.
+//! Reading order: [`consumer`] → [`context`] → [`chain`] and [`typed_head`] → [`outputs`] →
+//! [`edge_codec`] → [`source`] and [`source_head`] → [`sink`] → [`open`]; then what is built of
+//! them: [`source_driver`] → [`watermark`] → [`out`] and [`transform`] → [`key_selector`] →
+//! [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every factory.
 //!
 //! Invariant: an operator spawns nothing, sleeps never and reads no clock; what it needs comes in
-//! with the call. Only [`source`] and [`sink`] know the world.
+//! with the call. Only [`source`], [`source_head`] and [`sink`] know the world.
+//!
+//! Feature: `testing` opens the test kit.
 #![forbid(unsafe_code)]
 
 mod branch;
@@ -27,14 +29,16 @@ pub mod sink;
 pub mod sink_link;
 pub mod source;
 pub mod source_driver;
+pub mod source_head;
 pub mod tail;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod transform;
+pub mod typed_head;
 pub mod watermark;
 pub mod window;
 
-pub use chain::{Chain, Head, SourceHead, SourceProgress, TypedHead};
+pub use chain::{Chain, Head};
 pub use consumer::{AnyConsumer, Consumer, Progress};
 pub use context::{Context, Position};
 pub use edge_codec::{EdgeCodec, WireEdge};
@@ -44,5 +48,7 @@ pub use keyed::{FromFn, KeyedProcess, Timer};
 pub use open::OpenArgs;
 pub use out::Out;
 pub use outputs::Outputs;
+pub use source_head::{SourceHead, SourceProgress};
+pub use typed_head::TypedHead;
 pub use watermark::{WatermarkStrategy, Watermarks};
 pub use window::{Aggregate, TimeWindow, Tumbling, WindowResult};

@@ -13,6 +13,9 @@ use thiserror::Error;
 
 use crate::context::Position;
 
+#[cfg(any(test, feature = "testing"))]
+mod nowhere;
+
 /// The world of a subtask, for its sources and sinks.
 #[derive(Clone, Debug)]
 pub struct Surroundings {

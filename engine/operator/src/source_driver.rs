@@ -9,12 +9,13 @@ use std::sync::Arc;
 use sameriver_model::codec::wire;
 use sameriver_model::{Batch, Element, Watermark};
 
-use crate::chain::{Chain, SourceHead, SourceProgress};
+use crate::chain::Chain;
 use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
 use crate::error::OperatorError;
 use crate::pass_on::pass_on;
 use crate::source::{ReadBatch, ReadStatus, SourceError, SourceReader, Split};
+use crate::source_head::{SourceHead, SourceProgress};
 use crate::watermark::{SplitWatermarks, WatermarkStrategy};
 
 struct SourceDriver<T, S> {

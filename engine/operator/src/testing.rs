@@ -10,7 +10,6 @@ use sameriver_model::{
     AnyBatch, Batch, Element, EventTime, MaxParallelism, Parallelism, ProcessingTime, SubtaskId,
     SubtaskIndex, VertexId, Watermark,
 };
-use sameriver_runtime::{Wake, World};
 
 use crate::consumer::{Consumer, Progress};
 use crate::context::{Context, Position};
@@ -18,8 +17,6 @@ use crate::error::OperatorError;
 use crate::open::OpenArgs;
 use crate::outputs::Outputs;
 use crate::source::Surroundings;
-
-mod nowhere;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
@@ -244,10 +241,7 @@ pub fn args(batch_records_max: usize) -> OpenArgs {
         parallelism: Parallelism::ONE,
         max_parallelism: MaxParallelism::default(),
         batch_records_max,
-        surroundings: Surroundings {
-            world: World::new(Arc::new(nowhere::Nowhere)),
-            wake: Wake::new(),
-        },
+        surroundings: Surroundings::nowhere(),
     }
 }
 

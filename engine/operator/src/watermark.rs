@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sameriver_model::{Batch, EventTime, Watermark};
 
-/// How far event times may be out of order; [`event_time`](Self::event_time) makes a strategy of it.
+/// How far event times may be out of order; [`event_time`](Self::event_time) makes a strategy.
 ///
 /// ```
 /// use sameriver_operator::watermark::Watermarks;

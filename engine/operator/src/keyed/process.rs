@@ -59,7 +59,7 @@ impl Timer {
 ///     type Out = (u64, u64);
 ///     type States = ValueState<u64>;
 ///
-///     fn states(&self, declare: &mut Declare<'_, String>) -> Result<ValueState<u64>, DeclareError> {
+///     fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, DeclareError> {
 ///         declare.value("count")
 ///     }
 ///

@@ -7,10 +7,22 @@ use std::time::Duration;
 
 use sameriver_runtime::{
     Address, BoxFuture, ByteStream, Charge, Disk, Lane, Listener, Monotonic, Panicked,
-    RandomStream, ServiceError, TaskHandle, WallTime, WorldApi,
+    RandomStream, ServiceError, TaskHandle, Wake, WallTime, World, WorldApi,
 };
 
-pub(super) struct Nowhere;
+use super::Surroundings;
+
+impl Surroundings {
+    /// A world that panics when it is touched.
+    pub fn nowhere() -> Self {
+        Self {
+            world: World::new(Arc::new(Nowhere)),
+            wake: Wake::new(),
+        }
+    }
+}
+
+struct Nowhere;
 
 fn touched(what: &str) -> ! {
     panic!("an operator touched the world: {what}")
