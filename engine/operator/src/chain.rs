@@ -8,23 +8,23 @@ use crate::consumer::Progress;
 use crate::context::Context;
 use crate::error::OperatorError;
 
-/// What heads with and without a source have in common; see [`Consumer`] for the meaning.
+/// What heads with and without a source have in common; see [`Consumer`](crate::Consumer) for the meaning.
 pub trait Chain: Send {
-    /// See [`Consumer::watermark`].
+    /// See [`Consumer::watermark`](crate::Consumer::watermark).
     fn watermark(
         &mut self,
         watermark: Watermark,
         cx: &mut Context,
     ) -> Result<Progress, OperatorError>;
-    /// See [`Consumer::resume`].
+    /// See [`Consumer::resume`](crate::Consumer::resume).
     fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError>;
-    /// See [`Consumer::idle`].
+    /// See [`Consumer::idle`](crate::Consumer::idle).
     fn idle(&mut self, idle: bool, cx: &mut Context) -> Result<(), OperatorError>;
-    /// See [`Consumer::flush`].
+    /// See [`Consumer::flush`](crate::Consumer::flush).
     fn flush(&mut self, cx: &mut Context) -> Result<(), OperatorError>;
-    /// See [`Consumer::finish`].
+    /// See [`Consumer::finish`](crate::Consumer::finish).
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError>;
-    /// See [`Consumer::has_room`].
+    /// See [`Consumer::has_room`](crate::Consumer::has_room).
     fn has_room(&self) -> bool;
 }
 
