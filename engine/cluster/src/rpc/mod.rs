@@ -15,9 +15,10 @@ pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use hello::{Hello, HelloError, Identity, Refusal};
 pub use message::{Deploy, ToJobMaster, ToTaskManager};
 
-/// Bytes as the documentation writes them.
+/// Whether the documentation shows these bytes as an example.
 #[cfg(test)]
-fn hex(bytes: &[u8]) -> String {
+fn is_documented(bytes: &[u8]) -> bool {
     let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-    digits.collect()
+    let page = include_str!("../../../../docs/formats.md");
+    page.contains(&format!("`{}`", digits.collect::<String>()))
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use sameriver_cluster::{ClusterSettings, JobEnd, JobOutcome, JobStatus};
+use sameriver_cluster::{ClusterSettings, JobEnd, JobOutcome, JobStatus, VertexMetrics};
 use sameriver_model::{Failure, FailureKind};
 
 use crate::job::{Input, Job, PER_SPLIT, cluster, slots, world};
@@ -46,7 +46,8 @@ fn all_records_arrive_at_one_and_at_two_task_managers() {
         assert_eq!(outcome.status, JobEnd::Finished);
         let expected: Vec<_> = (0..5 * PER_SPLIT).collect();
         assert_eq!(job.sorted(), expected);
-        let counts: Vec<_> = outcome.vertices.iter().map(|v| v.records_in()).collect();
+        let counts = outcome.vertices.iter().map(VertexMetrics::records_in);
+        let counts: Vec<_> = counts.collect();
         assert_eq!(counts, [5 * PER_SPLIT, 5 * PER_SPLIT]);
     }
 }

@@ -174,9 +174,11 @@ impl SourceReader<u64, u64> for Numbers {
             Input::Splits(_) | Input::Missing | Input::Panicking => {}
         }
         let Some((position, split, done)) = self.splits.first_mut() else {
-            return Ok(match self.no_more {
-                true => ReadStatus::Finished,
-                false => ReadStatus::NeedSplit,
+            let finished = self.no_more;
+            return Ok(if finished {
+                ReadStatus::Finished
+            } else {
+                ReadStatus::NeedSplit
             });
         };
         let end = (*done + max as u64).min(PER_SPLIT);

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use sameriver_model::{MaxParallelism, Parallelism, PlanVertex, SubtaskIndex, VertexId};
 
 use super::*;
+use crate::status::JobStatus as S;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -115,7 +116,7 @@ fn end_of(commands: &[Command]) -> JobEnd {
 fn message_of(commands: &[Command]) -> String {
     match end_of(commands) {
         JobEnd::Failed(failure) => failure.to_string(),
-        other => panic!("the job ended as {other}"),
+        end @ (JobEnd::Finished | JobEnd::Cancelled) => panic!("the job ended as {end}"),
     }
 }
 
@@ -138,7 +139,6 @@ fn a_job_walks_from_created_to_finished() {
         seen.push(machine.status());
     }
     seen.dedup();
-    use JobStatus as S;
     let walk = [
         S::Created,
         S::Waiting,

@@ -162,7 +162,6 @@ fn a_refused_task_manager_learns_why() {
 
 #[test]
 fn the_bytes_of_a_hello_are_those_of_the_documentation() {
-    let documented = "73616d657263746c 01000000 01000000 b100000000000000 f100000000000000";
     let bytes = layout(PROTOCOL_VERSION, 1, OURS);
-    assert_eq!(crate::rpc::hex(&bytes), documented.replace(' ', ""));
+    assert!(crate::rpc::is_documented(&bytes), "{bytes:02x?}");
 }
