@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn time_before_the_first_instant_saturates() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(EventTime::MIN.saturating_sub(minute), EventTime::MIN);
         assert_eq!(EventTime::MAX.saturating_add(Duration::MAX), EventTime::MAX);
     }

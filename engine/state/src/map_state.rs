@@ -62,7 +62,7 @@ impl<M: Key, V: Value> MapState<M, V> {
     /// Finds the table, and leaves the bytes of `map_key` in the scratch buffer.
     #[inline]
     fn access<'a, K: Key, Q: KeyView<M> + ?Sized>(
-        &self,
+        self,
         at: &'a mut At<'_, K>,
         map_key: &Q,
     ) -> Result<Access<'a, K, MapEntries<M, V>>, StateError> {
@@ -83,7 +83,8 @@ impl<M: Key, V: Value> MapState<M, V> {
         map_key: M,
         value: V,
     ) -> Result<Option<V>, StateError> {
-        self.update(at, &map_key, |slot| slot.replace(value))
+        let access = self.access(at, &map_key)?;
+        Ok(change_entry(access, || map_key, |slot| slot.replace(value)))
     }
 
     /// A copy of the value under `map_key`.
@@ -98,7 +99,7 @@ impl<M: Key, V: Value> MapState<M, V> {
     where
         V: Clone,
     {
-        self.read(at, map_key, |value| value.cloned())
+        self.read(at, map_key, Option::cloned)
     }
 
     /// Lets `read` look at the value under `map_key`.
@@ -129,21 +130,8 @@ impl<M: Key, V: Value> MapState<M, V> {
         map_key: &Q,
         change: impl FnOnce(&mut Option<V>) -> R,
     ) -> Result<R, StateError> {
-        let Access {
-            table,
-            scratch,
-            key,
-            hash,
-        } = self.access(at, map_key)?;
-        let version = table.epoch();
-        Ok(table.update(hash, key, |slot| {
-            let map = slot.get_or_insert_default();
-            let answer = map.update(scratch, version, || map_key.to_owned(), change);
-            if map.is_empty() {
-                *slot = None;
-            }
-            answer
-        }))
+        let access = self.access(at, map_key)?;
+        Ok(change_entry(access, || map_key.to_owned(), change))
     }
 
     /// Takes the value under `map_key` out.
@@ -193,4 +181,28 @@ impl<M: Key, V: Value> MapState<M, V> {
         access.table.remove(access.hash, access.key);
         Ok(())
     }
+}
+
+/// Changes the entry whose bytes are in the scratch buffer; a key without entries has no map.
+#[inline]
+fn change_entry<K: Key, M, V, R>(
+    access: Access<'_, K, MapEntries<M, V>>,
+    map_key: impl FnOnce() -> M,
+    change: impl FnOnce(&mut Option<V>) -> R,
+) -> R {
+    let Access {
+        table,
+        scratch,
+        key,
+        hash,
+    } = access;
+    let version = table.epoch();
+    table.update(hash, key, |slot| {
+        let map = slot.get_or_insert_default();
+        let answer = map.update(scratch, version, map_key, change);
+        if map.is_empty() {
+            *slot = None;
+        }
+        answer
+    })
 }

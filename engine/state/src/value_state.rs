@@ -94,7 +94,7 @@ impl<V: Value> ValueState<V> {
     where
         V: Clone,
     {
-        self.read(at, |value| value.cloned())
+        self.read(at, Option::cloned)
     }
 
     /// Replaces the value.

@@ -1,4 +1,8 @@
 //! The promises of the `ordered` encoding: order, round trips, refusals.
+#![expect(
+    clippy::disallowed_types,
+    reason = "the refusal of a hash map is tested with one"
+)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;

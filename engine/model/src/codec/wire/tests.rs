@@ -1,6 +1,6 @@
 //! The promises of the `wire` encoding: bincode's bytes, round trips, refusals.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -100,13 +100,13 @@ fn a_flattened_field_is_refused_with_the_field_that_holds_it() {
     #[derive(Serialize)]
     struct Inner {
         #[serde(flatten)]
-        labels: HashMap<String, String>,
+        labels: BTreeMap<String, String>,
     }
     #[derive(Serialize)]
     struct Outer {
         inner: Inner,
     }
-    let labels = HashMap::new();
+    let labels = BTreeMap::new();
     let inner = Inner { labels };
     let message = encode(&Outer { inner }).unwrap_err().to_string();
     assert!(message.starts_with("field `inner` of `Outer` has a part of unknown length"));
