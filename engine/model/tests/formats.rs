@@ -1,5 +1,8 @@
 //! Holds `docs/formats.md` against the code: every example in its tables is decoded and encoded.
-#![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test does")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test fails as the test does"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

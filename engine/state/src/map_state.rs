@@ -99,7 +99,7 @@ impl<M: Key, V: Value> MapState<M, V> {
     where
         V: Clone,
     {
-        self.read(at, map_key, Option::cloned)
+        self.read(at, map_key, |value| Some(value?.clone()))
     }
 
     /// Lets `read` look at the value under `map_key`.

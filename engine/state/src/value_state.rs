@@ -94,7 +94,7 @@ impl<V: Value> ValueState<V> {
     where
         V: Clone,
     {
-        self.read(at, Option::cloned)
+        self.read(at, |value| Some(value?.clone()))
     }
 
     /// Replaces the value.
