@@ -138,6 +138,11 @@ impl OutputBuffers {
         self.queues.iter().all(|queue| queue.has_room())
     }
 
+    /// Whether the receivers, or the connections to them, have taken everything.
+    pub(crate) fn are_empty(&self) -> bool {
+        self.queues.iter().all(|queue| queue.is_empty())
+    }
+
     /// Why a channel broke, if one did.
     pub(crate) fn failure(&self) -> Option<Failure> {
         self.queues.iter().find_map(|queue| queue.failure())

@@ -99,7 +99,7 @@ enum Phase {
     Ended,
     /// The last watermark is on its way through the chain.
     Draining,
-    /// The chain hands on what it still holds.
+    /// The chain hands on what it still holds; then the receivers take it.
     Finishing,
 }
 
@@ -193,14 +193,6 @@ impl Subtask {
     /// Does the next thing that can be done.
     pub(crate) fn turn(&mut self, at: &Moment) -> Result<Turn, Failure> {
         let room = self.outputs.have_room();
-        if !room {
-            if let Some(failure) = self.outputs.failure() {
-                return Err(failure.in_subtask(self.id));
-            }
-            if !matches!(self.owed, Owed::AfterWake(_)) {
-                return Ok(Turn::Blocked { until: None });
-            }
-        }
         self.cx = Context::new(at.wall, self.settings.slice_records);
         let mut turn = self.step(at, room).map_err(|halt| self.failure(halt))?;
         self.metrics.late_dropped += self.cx.late_dropped;
@@ -208,8 +200,15 @@ impl Subtask {
             Turn::Worked { .. } | Turn::NeedSplit { .. } => {
                 self.worked(at).map_err(|halt| self.failure(halt))?;
             }
-            Turn::Blocked { until } if room => self.come_back_to_flush(until),
-            Turn::Blocked { .. } | Turn::Finished => {}
+            Turn::Blocked { until } => {
+                if let Some(failure) = self.broken_channel() {
+                    return Err(failure.in_subtask(self.id));
+                }
+                if room {
+                    self.come_back_to_flush(until);
+                }
+            }
+            Turn::Finished => {}
         }
         match self.outputs.excess() {
             Some((overdraft, limit)) => Err(self.failure(self.excess(overdraft, limit))),
@@ -233,6 +232,15 @@ impl Subtask {
             Halt::Channel(failure) => failure,
         };
         failure.in_subtask(self.id)
+    }
+
+    /// A channel that broke explains why nothing can be done.
+    fn broken_channel(&self) -> Option<Failure> {
+        let input = match &self.feed {
+            Feed::Source { .. } => None,
+            Feed::Gate { gate, .. } => gate.failure(),
+        };
+        input.or_else(|| self.outputs.failure())
     }
 
     fn excess(&self, value: u64, limit: u64) -> Halt {
@@ -272,9 +280,10 @@ impl Subtask {
             self.feed.chain().flush(&mut self.cx)?;
         }
         match self.owed {
-            Owed::Nothing => {}
             Owed::AfterWake(wakes) if wakes == at.wakes => return Ok(BLOCKED),
-            Owed::More if !self.feed.chain().has_room() => return Ok(BLOCKED),
+            Owed::Nothing if !room && self.phase != Phase::Finishing => return Ok(BLOCKED),
+            Owed::More if !room || !self.feed.chain().has_room() => return Ok(BLOCKED),
+            Owed::Nothing => {}
             Owed::AfterWake(_) | Owed::More => {
                 let progress = self.feed.chain().resume(&mut self.cx)?;
                 return Ok(self.progress(progress, at));
@@ -293,7 +302,8 @@ impl Subtask {
                 let progress = self.feed.chain().finish(&mut self.cx)?;
                 Ok(self.progress(progress, at))
             }
-            Phase::Finishing => Ok(Turn::Finished),
+            Phase::Finishing if self.outputs.are_empty() => Ok(Turn::Finished),
+            Phase::Finishing => Ok(BLOCKED),
         }
     }
 
@@ -303,9 +313,6 @@ impl Subtask {
             Progress::More => Owed::More,
             Progress::Waiting => Owed::AfterWake(at.wakes),
         };
-        if (self.phase, self.owed) == (Phase::Finishing, Owed::Nothing) {
-            return Turn::Finished;
-        }
         Turn::Worked { records: 0 }
     }
 
@@ -354,17 +361,14 @@ impl Subtask {
         let Feed::Source { head, readiness } = &mut self.feed else {
             unreachable!("only a source reads");
         };
-        let until = match *readiness {
-            Readiness::Ready => None,
-            Readiness::Waiting(wakes) if wakes == at.wakes => Some(None),
+        match *readiness {
+            Readiness::Asked => return Ok(BLOCKED),
+            Readiness::Waiting(wakes) if wakes == at.wakes => return Ok(BLOCKED),
             Readiness::Until(instant, wakes) if wakes == at.wakes && at.now < instant => {
-                Some(Some(instant))
+                let until = Some(instant);
+                return Ok(Turn::Blocked { until });
             }
-            Readiness::Waiting(_) | Readiness::Until(..) => None,
-            Readiness::Asked => Some(None),
-        };
-        if let Some(until) = until {
-            return Ok(Turn::Blocked { until });
+            Readiness::Ready | Readiness::Waiting(_) | Readiness::Until(..) => {}
         }
         let progress = head.slice(self.settings.slice_records.max(1), &mut self.cx)?;
         let records = self.cx.records_read;

@@ -99,6 +99,13 @@ impl TestWorld {
         self.lock().polls
     }
 
+    /// How many tasks have not ended.
+    pub(crate) fn running(&self) -> usize {
+        let tasks = self.lock().tasks.clone();
+        let open = |task: &&Arc<Task>| task.future.lock().expect("nobody polls now").is_some();
+        tasks.iter().filter(open).count()
+    }
+
     /// Time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.lock().now
@@ -118,6 +125,8 @@ impl TestWorld {
 
     /// Polls each ready task once; whether there was one.
     fn turn(&self) -> bool {
+        let now = self.elapsed();
+        self.end_sleeps(now);
         let tasks = self.lock().tasks.clone();
         let mut moved = false;
         for task in tasks {
@@ -141,20 +150,24 @@ impl TestWorld {
     /// Jumps to the next sleep; whether there was one.
     fn jump(&self) -> bool {
         let mut state = self.lock();
-        let Some(now) = state.sleeps.iter().map(|(at, _)| *at).min() else {
+        let Some(next) = state.sleeps.iter().map(|(at, _)| *at).min() else {
             return false;
         };
-        state.now = now.max(state.now);
-        let (due, later) = std::mem::take(&mut state.sleeps)
-            .into_iter()
-            .partition(|(at, _)| *at <= now);
-        state.sleeps = later;
+        state.now = next.max(state.now);
         drop(state);
-        let due: Vec<(Duration, Waker)> = due;
-        for (_, waker) in due {
-            waker.wake();
-        }
+        self.end_sleeps(next);
         true
+    }
+
+    fn end_sleeps(&self, now: Duration) {
+        let sleeps = std::mem::take(&mut self.lock().sleeps);
+        for (at, waker) in sleeps {
+            if at <= now {
+                waker.wake();
+            } else {
+                self.lock().sleeps.push((at, waker));
+            }
+        }
     }
 }
 
@@ -205,11 +218,7 @@ impl WorldApi for Node {
         }))
     }
 
-    fn blocking(
-        &self,
-        _: &str,
-        work: Box<dyn FnOnce() + Send>,
-    ) -> BoxFuture<Result<(), Panicked>> {
+    fn blocking(&self, _: &str, work: Box<dyn FnOnce() + Send>) -> BoxFuture<Result<(), Panicked>> {
         work();
         Box::pin(async { Ok(()) })
     }

@@ -214,3 +214,54 @@ impl Sequence {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(kind: FrameKind, sequence: u64, payload: &[u8], example: &str) {
+        let index = SubtaskIndex::new;
+        let header = FrameHeader {
+            kind,
+            channel: ChannelId::new(EdgeId::new(1), index(2), index(3)),
+            sequence,
+        };
+        let mut bytes = Vec::new();
+        let encoded = encode(header, 8, &mut bytes, |out| {
+            out.extend(payload);
+            Ok::<_, FrameError>(())
+        });
+        assert!(encoded.is_ok());
+        assert_eq!(super::super::hex(&bytes), super::super::published(example));
+    }
+
+    #[test]
+    fn the_published_frames_are_what_is_written() {
+        let watermark = "frame 4 of channel e1[2>3]: watermark 1000 ms";
+        check(FrameKind::Watermark, 4, &1_000_i64.to_le_bytes(), watermark);
+        let credit = "frame 0 of channel e1[2>3]: credit for 8 batches";
+        check(FrameKind::Credit, 0, &8_u32.to_le_bytes(), credit);
+    }
+
+    #[test]
+    fn a_frame_above_the_limit_is_not_sent() {
+        let index = SubtaskIndex::new(0);
+        let header = FrameHeader {
+            kind: FrameKind::Batch,
+            channel: ChannelId::new(EdgeId::new(0), index, index),
+            sequence: 0,
+        };
+        let encoded = encode(header, 8, &mut Vec::new(), |out| {
+            out.extend([0; 9]);
+            Ok::<_, FrameError>(())
+        });
+        assert_eq!(
+            encoded.map_err(|error| error.to_string()),
+            Err(
+                "a frame of channel e0[0>0] has 9 bytes, above frame_bytes_max 8: lower \
+                 batch_records, or raise frame_bytes_max on all nodes"
+                    .to_owned()
+            )
+        );
+    }
+}

@@ -8,7 +8,7 @@ use sameriver_runtime::io::{AsyncRead, AsyncReadExt};
 use thiserror::Error;
 
 /// What every data connection begins with.
-pub(crate) const MAGIC: [u8; 8] = *b"SAMERDAT";
+pub(crate) const MAGIC: [u8; 8] = *b"samerdat";
 /// The version of the frames behind it.
 pub(crate) const PROTOCOL: u32 = 1;
 /// Magic and version: equal in every version.
@@ -142,4 +142,23 @@ impl Hello {
 pub(crate) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let field = &bytes[at..at + N];
     field.try_into().expect("the range has N bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_published_hello_is_what_is_written() {
+        let hello = Hello {
+            build: 0xB1,
+            fingerprint: 0xF1,
+            attempt: AttemptNumber::new(1),
+            from: TaskManagerIndex::new(1),
+            to: TaskManagerIndex::new(0),
+        };
+        let page =
+            super::super::published("hello of tm1 to tm0, build `b1`, graph `f1`, attempt 1");
+        assert_eq!(super::super::hex(&hello.encode()), page);
+    }
 }

@@ -14,7 +14,7 @@ use sameriver_runtime::Wake;
 /// When the sending end wants to be woken.
 #[derive(Clone, Debug)]
 pub(crate) enum Producer {
-    /// When a full queue has room again: a slot.
+    /// When a full queue has room again, and when the end of input was taken: a slot.
     AtRoom(Wake),
     /// When a batch was taken: a connection that returns credit.
     EachBatch(Wake),
@@ -138,18 +138,29 @@ impl ChannelQueue {
         }
         let element = ends.queue.pop_front()?;
         self.elements.store(ends.queue.len(), Ordering::Release);
-        if !matches!(element, StreamElement::Batch(_)) {
-            return Some(element);
-        }
-        ends.batches -= 1;
-        self.batches.store(ends.batches, Ordering::Release);
-        self.taken.fetch_add(1, Ordering::AcqRel);
-        let woken = match &ends.producer {
-            Some(Producer::AtRoom(wake)) => {
-                (ends.batches + 1 == self.capacity).then(|| wake.clone())
+        let woken = match (&element, &ends.producer) {
+            (StreamElement::Batch(_), producer) => {
+                let woken = match producer {
+                    Some(Producer::AtRoom(wake)) if ends.batches == self.capacity => {
+                        Some(wake.clone())
+                    }
+                    Some(Producer::EachBatch(wake)) => Some(wake.clone()),
+                    Some(Producer::AtRoom(_)) | None => None,
+                };
+                ends.batches -= 1;
+                self.batches.store(ends.batches, Ordering::Release);
+                self.taken.fetch_add(1, Ordering::AcqRel);
+                woken
             }
-            Some(Producer::EachBatch(wake)) => Some(wake.clone()),
-            None => None,
+            (StreamElement::EndOfInput, Some(Producer::AtRoom(wake))) => Some(wake.clone()),
+            (
+                StreamElement::Watermark(_)
+                | StreamElement::Idle
+                | StreamElement::Active
+                | StreamElement::Barrier(_)
+                | StreamElement::EndOfInput,
+                _,
+            ) => None,
         };
         drop(ends);
         if let Some(producer) = woken {
@@ -211,9 +222,7 @@ impl Ends {
 mod tests {
     use std::sync::Arc;
 
-    use sameriver_model::{
-        Batch, EdgeId, EventTime, FailureKind, SubtaskIndex, Watermark,
-    };
+    use sameriver_model::{Batch, EdgeId, EventTime, FailureKind, SubtaskIndex, Watermark};
 
     use super::*;
     use crate::testing::woken;
@@ -305,6 +314,18 @@ mod tests {
         assert!(woken(&wake));
         queue.pop(true);
         assert!(!woken(&wake), "it was woken before");
+    }
+
+    #[test]
+    fn the_producer_is_woken_when_the_end_was_taken() {
+        let (queue, wake) = (queue(2), Wake::new());
+        queue.attach_producer(Producer::AtRoom(wake.clone()));
+        queue.push(watermark(1));
+        queue.push(StreamElement::EndOfInput);
+        queue.pop(true);
+        assert!(!woken(&wake));
+        queue.pop(true);
+        assert!(woken(&wake));
     }
 
     #[test]

@@ -7,8 +7,8 @@
 //! order they come; nothing of one attempt ever reaches another. Knows nothing of slots' loops or
 //! of what the elements mean.
 
-mod frame;
-mod hello;
+pub(crate) mod frame;
+pub(crate) mod hello;
 mod inbound;
 mod link;
 pub(crate) mod local;
@@ -115,12 +115,7 @@ impl std::fmt::Debug for Exchange {
     }
 }
 
-async fn accept(
-    shared: Weak<Shared>,
-    world: World,
-    mut listener: Box<dyn Listener>,
-    stop: Wake,
-) {
+async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listener>, stop: Wake) {
     loop {
         let accepted = select! {
             () = stop.wait() => return,
@@ -202,4 +197,21 @@ impl From<HelloError> for Failure {
     fn from(error: HelloError) -> Self {
         Self::new(sameriver_model::FailureKind::Cluster, error.to_string())
     }
+}
+
+/// The bytes of an example of `docs/formats.md`.
+#[cfg(test)]
+fn published(example: &str) -> &'static str {
+    let page = include_str!("../../../../docs/formats.md");
+    let row = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("| {example} | `")));
+    let row = row.expect("the page has the example");
+    row.strip_suffix("` |")
+        .expect("the row ends with the bytes")
+}
+
+#[cfg(test)]
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

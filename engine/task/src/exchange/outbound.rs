@@ -161,7 +161,9 @@ impl Outbound {
     fn credit(&self, header: &FrameHeader, payload: &[u8]) -> Result<(), FrameError> {
         let channel = header.channel;
         let mut channels = lock(&self.channels);
-        let open = channels.find(channel).ok_or(FrameError::Channel { channel })?;
+        let open = channels
+            .find(channel)
+            .ok_or(FrameError::Channel { channel })?;
         open.received.check(header)?;
         let bytes = payload.len();
         if header.kind != FrameKind::Credit || bytes != 4 {
@@ -282,9 +284,9 @@ impl Connection {
     ) -> Result<(), LinkError> {
         let limit = self.settings.frame_bytes_max;
         frame::encode(header, limit, out, |out| match element {
-            StreamElement::Batch(batch) => guarded(header.channel, "encoded", || {
-                codec.encode(&*batch, out)
-            }),
+            StreamElement::Batch(batch) => {
+                guarded(header.channel, "encoded", || codec.encode(&*batch, out))
+            }
             StreamElement::Watermark(watermark) => {
                 out.extend(watermark.time().as_millis().to_le_bytes());
                 Ok(())

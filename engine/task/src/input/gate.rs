@@ -67,6 +67,13 @@ impl InputGate {
         self.channels.len()
     }
 
+    /// Why a channel broke, if one did.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.channels
+            .iter()
+            .find_map(|channel| channel.queue.failure())
+    }
+
     /// What comes next; `None` if no channel has anything.
     ///
     /// Answers `Batch` again until slices have taken all its records.

@@ -47,7 +47,7 @@ impl Seen {
         numbers
     }
 
-    fn note(&self, text: impl ToString) {
+    fn note(&self, text: &impl ToString) {
         self.log.lock().unwrap().push(text.to_string());
     }
 
@@ -126,6 +126,8 @@ struct NumberSource {
     no_more: bool,
     twist: Twist,
     now: Box<dyn Fn() -> Monotonic + Send>,
+    /// When the next number is due.
+    next: Monotonic,
     tail: Tail,
 }
 
@@ -137,6 +139,7 @@ impl NumberSource {
             no_more: false,
             twist,
             now: Box::new(move || world.now()),
+            next: Monotonic::default(),
             tail,
         }
     }
@@ -159,6 +162,9 @@ impl SourceHead for NumberSource {
                 SourceProgress::NeedSplit
             });
         };
+        if (self.now)() < self.next {
+            return Ok(SourceProgress::Until(self.next));
+        }
         let max = match self.twist {
             Twist::Every(_) => 1,
             Twist::None
@@ -188,7 +194,8 @@ impl SourceHead for NumberSource {
         Ok(match self.twist {
             Twist::Every(millis) => {
                 let pause = std::time::Duration::from_millis(millis);
-                SourceProgress::Until((self.now)().saturating_add(pause))
+                self.next = (self.now)().saturating_add(pause);
+                SourceProgress::Until(self.next)
             }
             Twist::None
             | Twist::PanicAt(_)
@@ -198,7 +205,9 @@ impl SourceHead for NumberSource {
                 let watermark = Watermark::at(EventTime::from_millis(end as i64));
                 match self.tail.watermark(watermark, cx)? {
                     Progress::Done => SourceProgress::Ready,
-                    progress => SourceProgress::Resume(progress),
+                    progress @ (Progress::More | Progress::Waiting) => {
+                        SourceProgress::Resume(progress)
+                    }
                 }
             }
         })
@@ -306,7 +315,10 @@ impl Consumer<u64> for Sink {
     fn slice(&mut self, batch: &mut Batch<u64>, cx: &mut Context) -> Result<(), OperatorError> {
         assert!(self.has_room(), "a slice came without room");
         for number in batch.parts_mut().0.drain(..) {
-            assert!(self.twist != Twist::PanicAt(number), "I cannot bear {number}");
+            assert!(
+                self.twist != Twist::PanicAt(number),
+                "I cannot bear {number}"
+            );
             if self.twist == Twist::ErrorAt(number) {
                 return Err(OperatorError::User {
                     operator: "seen".to_owned(),
@@ -314,7 +326,7 @@ impl Consumer<u64> for Sink {
                     cause: UserError::msg(format!("no {number} please")).into_inner(),
                 });
             }
-            self.seen.note(number);
+            self.seen.note(&number);
         }
         assert!(matches!(cx.position, Position::Channel { .. }));
         Ok(())
@@ -325,7 +337,7 @@ impl Consumer<u64> for Sink {
         } else {
             w.to_string()
         };
-        self.seen.note(text);
+        self.seen.note(&text);
         Ok(Progress::Done)
     }
     fn resume(&mut self, _: &mut Context) -> Result<Progress, OperatorError> {
@@ -336,14 +348,14 @@ impl Consumer<u64> for Sink {
         })
     }
     fn idle(&mut self, idle: bool, _: &mut Context) -> Result<(), OperatorError> {
-        self.seen.note(if idle { "idle" } else { "active" });
+        self.seen.note(&if idle { "idle" } else { "active" });
         Ok(())
     }
     fn flush(&mut self, _: &mut Context) -> Result<(), OperatorError> {
         Ok(())
     }
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
-        self.seen.note("finish");
+        self.seen.note(&"finish");
         self.resume(cx)
     }
     fn has_room(&self) -> bool {

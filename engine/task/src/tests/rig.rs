@@ -7,8 +7,8 @@ use sameriver_graph::JobGraph;
 use sameriver_model::{
     AttemptNumber, Failure, SlotIndex, SubtaskId, SubtaskIndex, TaskManagerIndex, VertexId,
 };
-use sameriver_runtime::World;
 use sameriver_runtime::sync::mpsc;
+use sameriver_runtime::{Address, World};
 
 use super::chains::{Numbers, split};
 use crate::{
@@ -29,6 +29,7 @@ pub(super) struct Rig {
     exchanges: Vec<Exchange>,
     pub(super) events: mpsc::Receiver<SlotEvent>,
     pub(super) hosts: BTreeMap<SubtaskId, (TaskManagerIndex, SlotIndex)>,
+    pub(super) addresses: BTreeMap<TaskManagerIndex, Address>,
     splits: Vec<Numbers>,
 }
 
@@ -50,6 +51,7 @@ impl Rig {
     ) -> Self {
         let (tx, events) = mpsc::channel(4);
         let (mut exchanges, mut slots) = (Vec::new(), Vec::new());
+        let mut addresses = BTreeMap::new();
         for (index, world) in (0..).zip(worlds) {
             let exchange = Exchange::bind(world, &ExchangeSettings::default(), 1).await;
             let exchange = exchange.unwrap();
@@ -61,6 +63,8 @@ impl Rig {
                 exchange.clone(),
                 events,
             ));
+            let here = TaskManagerIndex::new(index.get());
+            addresses.insert(here, exchange.address().clone());
             exchanges.push(exchange);
         }
         let mut hosts = BTreeMap::new();
@@ -76,8 +80,26 @@ impl Rig {
             exchanges,
             events,
             hosts,
+            addresses,
             splits: Vec::new(),
         }
+    }
+
+    /// One task manager with several slots: subtask `i` of every vertex goes to slot `i` (modulo).
+    pub(super) async fn start_slots(world: &World, count: u32, graph: Arc<JobGraph>) -> Self {
+        let settings = SlotSettings::default();
+        let mut rig = Self::start(std::slice::from_ref(world), graph, settings, None).await;
+        let (tx, events) = mpsc::channel(4);
+        let start = |slot| {
+            let exchange = rig.exchanges[0].clone();
+            Slot::start(world, SlotIndex::new(slot), settings, exchange, tx.clone())
+        };
+        rig.slots = (0..count).map(start).collect();
+        rig.events = events;
+        for (subtask, (_, slot)) in &mut rig.hosts {
+            *slot = SlotIndex::new(subtask.index.get() % count);
+        }
+        rig
     }
 
     /// The splits that sources get when they ask, one each.
@@ -91,16 +113,11 @@ impl Rig {
         &self.exchanges[position]
     }
 
-    pub(super) fn placement(&self, here: TaskManagerIndex) -> Placement {
-        let addresses = (0..).zip(&self.exchanges);
+    fn placement(&self, here: TaskManagerIndex) -> Placement {
         Placement {
             here,
             hosts: self.hosts.clone(),
-            addresses: addresses
-                .map(|(index, exchange)| {
-                    (TaskManagerIndex::new(index), exchange.address().clone())
-                })
-                .collect(),
+            addresses: self.addresses.clone(),
         }
     }
 

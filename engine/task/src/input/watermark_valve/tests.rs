@@ -90,13 +90,7 @@ fn the_input_is_idle_when_all_its_channels_are() {
 
 #[test]
 fn a_channel_that_returns_ahead_moves_the_watermark_at_once() {
-    let news = [
-        (0, At(5)),
-        (1, At(30)),
-        (1, Idle),
-        (0, Idle),
-        (1, Active),
-    ];
+    let news = [(0, At(5)), (1, At(30)), (1, Idle), (0, Idle), (1, Active)];
     check(2, &news, "w5 idle active w30");
 }
 
