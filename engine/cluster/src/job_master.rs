@@ -17,7 +17,7 @@ use tracing::{debug, info, warn};
 
 use crate::job_control::{JobRequests, Request};
 use crate::outcome::JobOutcome;
-use crate::rpc::{Deploy, Identity, Refusal, ToJobMaster, ToTaskManager};
+use crate::rpc::{Deploy, Identity, MasterMessage, Refusal, TaskManagerMessage};
 use crate::settings::ClusterSettings;
 use crate::stoppable::Stoppable;
 
@@ -141,7 +141,7 @@ const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(50);
 struct Connection {
     task: Stoppable,
     /// `None` once we have said all we had to say.
-    outgoing: Option<mpsc::Sender<ToTaskManager>>,
+    outgoing: Option<mpsc::Sender<MasterMessage>>,
     task_manager: Option<TaskManagerIndex>,
 }
 
@@ -229,12 +229,12 @@ impl Driver {
                 subtasks,
             } => {
                 let deploy = self.deploy(attempt, &subtasks);
-                self.send(task_manager, ToTaskManager::Deploy(deploy));
+                self.send(task_manager, MasterMessage::Deploy(deploy));
             }
             Command::Cancel {
                 task_manager,
                 attempt,
-            } => self.send(task_manager, ToTaskManager::Cancel { attempt }),
+            } => self.send(task_manager, MasterMessage::Cancel { attempt }),
             Command::JobEnded(end) => self.end = Some(end),
         }
     }
@@ -254,7 +254,7 @@ impl Driver {
     }
 
     /// Queues a message; a task manager that does not read what it was sent is lost.
-    fn send(&mut self, task_manager: TaskManagerIndex, message: ToTaskManager) {
+    fn send(&mut self, task_manager: TaskManagerIndex, message: MasterMessage) {
         let mut all = self.connections.values();
         let connection = all.find(|connection| connection.task_manager == Some(task_manager));
         let queue = connection.and_then(|connection| connection.outgoing.as_ref());
@@ -350,12 +350,12 @@ impl Driver {
         &mut self,
         id: ConnectionId,
         task_manager: TaskManagerIndex,
-        message: ToJobMaster,
+        message: TaskManagerMessage,
     ) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if let ToJobMaster::Register {
+        if let TaskManagerMessage::Register {
             slots,
             data_address,
         } = message
@@ -379,13 +379,13 @@ impl Driver {
     }
 
     /// A registered task manager reports on a subtask that it hosts.
-    fn on_report(&mut self, task_manager: TaskManagerIndex, message: ToJobMaster) {
+    fn on_report(&mut self, task_manager: TaskManagerIndex, message: TaskManagerMessage) {
         let (subtask, fact) = match message {
-            ToJobMaster::Register { .. } => return,
-            ToJobMaster::Running { subtask, attempt } => {
+            TaskManagerMessage::Register { .. } => return,
+            TaskManagerMessage::Running { subtask, attempt } => {
                 (subtask, Fact::SubtaskRunning { subtask, attempt })
             }
-            ToJobMaster::SplitRequest { subtask, attempt } => {
+            TaskManagerMessage::SplitRequest { subtask, attempt } => {
                 if self.is_current(task_manager, subtask, attempt) {
                     match self.enumerators.request(subtask, attempt) {
                         Ok(assigned) => self.assign(assigned),
@@ -394,7 +394,7 @@ impl Driver {
                 }
                 return;
             }
-            ToJobMaster::Finished {
+            TaskManagerMessage::Finished {
                 subtask,
                 attempt,
                 metrics,
@@ -404,7 +404,7 @@ impl Driver {
                 }
                 (subtask, Fact::SubtaskFinished { subtask, attempt })
             }
-            ToJobMaster::Failed {
+            TaskManagerMessage::Failed {
                 subtask,
                 attempt,
                 failure,
@@ -416,7 +416,7 @@ impl Driver {
                 };
                 (subtask, fact)
             }
-            ToJobMaster::Cancelled { subtask, attempt } => {
+            TaskManagerMessage::Cancelled { subtask, attempt } => {
                 (subtask, Fact::SubtaskCancelled { subtask, attempt })
             }
         };
@@ -447,7 +447,7 @@ impl Driver {
             let Some(host) = self.machine.assignment().task_manager(subtask) else {
                 continue;
             };
-            let message = ToTaskManager::Assign {
+            let message = MasterMessage::Assign {
                 subtask,
                 attempt,
                 splits: assignment.splits,
@@ -486,7 +486,7 @@ impl Driver {
             }
             if let Some(outgoing) = outgoing {
                 // A full queue ends with the connection; the task manager sees that as well.
-                let _ = outgoing.try_send(ToTaskManager::Shutdown);
+                let _ = outgoing.try_send(MasterMessage::Shutdown);
             }
             self.connections.insert(id, connection);
         }

@@ -71,7 +71,8 @@ impl VertexMetrics {
     /// ```
     /// # use sameriver_cluster::VertexMetrics;
     /// # use sameriver_model::VertexId;
-    /// # let metrics = VertexMetrics { vertex: VertexId::new(0), name: String::new(), subtasks: vec![] };
+    /// # let (vertex, name) = (VertexId::new(0), String::new());
+    /// # let metrics = VertexMetrics { vertex, name, subtasks: vec![] };
     /// assert_eq!(metrics.sum(|subtask| subtask.slices), 0);
     /// ```
     pub fn sum(&self, count: impl Fn(&SubtaskMetrics) -> u64) -> u64 {

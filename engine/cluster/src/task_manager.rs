@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::rpc::connection::converse;
 use crate::rpc::hello::{self, Hello, HelloError, Identity};
-use crate::rpc::{Deploy, FrameError, ToJobMaster, ToTaskManager};
+use crate::rpc::{Deploy, FrameError, MasterMessage, TaskManagerMessage};
 use crate::settings::{ClusterSettings, ClusterSettingsError};
 use crate::stoppable::Stoppable;
 
@@ -82,7 +82,7 @@ pub enum TaskManagerError {
 
 /// What comes from the job master.
 enum FromMaster {
-    Message(ToTaskManager),
+    Message(MasterMessage),
     Closed(Result<(), FrameError>),
 }
 
@@ -222,7 +222,7 @@ fn talk(
     graph: &JobGraph,
     settings: &ClusterSettings,
 ) -> (
-    mpsc::Sender<ToJobMaster>,
+    mpsc::Sender<TaskManagerMessage>,
     mpsc::Receiver<FromMaster>,
     Stoppable,
 ) {
@@ -241,14 +241,14 @@ struct TaskManager {
     index: TaskManagerIndex,
     graph: Arc<JobGraph>,
     slots: Vec<Slot>,
-    to_master: mpsc::Sender<ToJobMaster>,
+    to_master: mpsc::Sender<TaskManagerMessage>,
     /// The subtasks that were deployed here and have not ended.
     live: BTreeMap<SubtaskId, (SlotIndex, AttemptNumber)>,
 }
 
 impl TaskManager {
     fn register(&self, exchange: &Exchange) {
-        self.report(ToJobMaster::Register {
+        self.report(TaskManagerMessage::Register {
             slots: u32::try_from(self.slots.len()).expect("slots were counted by a u32"),
             data_address: exchange.address().as_str().to_owned(),
         });
@@ -256,7 +256,7 @@ impl TaskManager {
 
     /// Queues a message; the queue holds all that can be unanswered, so it is full only when the
     /// connection hangs, and then the job master's loss ends us.
-    fn report(&self, message: ToJobMaster) {
+    fn report(&self, message: TaskManagerMessage) {
         if let Err(error) = self.to_master.try_send(message) {
             warn!(task_manager = %self.index, %error, "a report does not reach the job master");
         }
@@ -272,7 +272,7 @@ impl TaskManager {
         let served = loop {
             sameriver_runtime::select! {
                 incoming = from_master.recv() => match incoming {
-                    Some(FromMaster::Message(ToTaskManager::Shutdown)) => break Ok(()),
+                    Some(FromMaster::Message(MasterMessage::Shutdown)) => break Ok(()),
                     Some(FromMaster::Message(message)) => self.obey(message).await,
                     Some(FromMaster::Closed(ended)) => break Err(self.lost(ended)),
                     None => break Err(self.lost(Ok(()))),
@@ -304,10 +304,10 @@ impl TaskManager {
         }
     }
 
-    async fn obey(&mut self, message: ToTaskManager) {
+    async fn obey(&mut self, message: MasterMessage) {
         match message {
-            ToTaskManager::Deploy(deploy) => self.deploy(deploy).await,
-            ToTaskManager::Assign {
+            MasterMessage::Deploy(deploy) => self.deploy(deploy).await,
+            MasterMessage::Assign {
                 subtask,
                 attempt,
                 splits,
@@ -325,13 +325,13 @@ impl TaskManager {
                     self.post(*slot, assign).await;
                 }
             }
-            ToTaskManager::Cancel { attempt } => {
+            MasterMessage::Cancel { attempt } => {
                 for slot in 0..self.slots.len() as u32 {
                     self.post(SlotIndex::new(slot), SlotMail::Cancel { attempt })
                         .await;
                 }
             }
-            ToTaskManager::Shutdown => {}
+            MasterMessage::Shutdown => {}
         }
     }
 
@@ -371,7 +371,7 @@ impl TaskManager {
         for (subtask, attempt) in self.take_live(|at, _| at == slot) {
             let message = format!("slot {slot} of task manager {} has ended", self.index);
             let failure = Failure::new(FailureKind::Internal, message).in_subtask(subtask);
-            self.report(ToJobMaster::Failed {
+            self.report(TaskManagerMessage::Failed {
                 subtask,
                 attempt,
                 failure,
@@ -396,10 +396,10 @@ impl TaskManager {
     fn forward(&mut self, event: SlotEvent) {
         match event {
             SlotEvent::Running { subtask, attempt } => {
-                self.report(ToJobMaster::Running { subtask, attempt });
+                self.report(TaskManagerMessage::Running { subtask, attempt });
             }
             SlotEvent::SplitRequest { subtask, attempt } => {
-                self.report(ToJobMaster::SplitRequest { subtask, attempt });
+                self.report(TaskManagerMessage::SplitRequest { subtask, attempt });
             }
             SlotEvent::Finished {
                 subtask,
@@ -407,7 +407,7 @@ impl TaskManager {
                 metrics,
             } => {
                 self.live.remove(&subtask);
-                self.report(ToJobMaster::Finished {
+                self.report(TaskManagerMessage::Finished {
                     subtask,
                     attempt,
                     metrics,
@@ -419,7 +419,7 @@ impl TaskManager {
                 failure,
             } => {
                 self.live.remove(&subtask);
-                self.report(ToJobMaster::Failed {
+                self.report(TaskManagerMessage::Failed {
                     subtask,
                     attempt,
                     failure,
@@ -428,7 +428,7 @@ impl TaskManager {
             // The slot answers once for all that it hosted; the job counts subtasks.
             SlotEvent::Cancelled { slot, attempt } => {
                 for (subtask, attempt) in self.take_live(|at, of| at == slot && of == attempt) {
-                    self.report(ToJobMaster::Cancelled { subtask, attempt });
+                    self.report(TaskManagerMessage::Cancelled { subtask, attempt });
                 }
             }
         }

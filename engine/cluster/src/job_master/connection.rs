@@ -13,7 +13,7 @@ use sameriver_runtime::{ByteStream, World};
 
 use crate::rpc::connection::converse;
 use crate::rpc::hello;
-use crate::rpc::{Hello, HelloError, Identity, Refusal, ToJobMaster, ToTaskManager};
+use crate::rpc::{Hello, HelloError, Identity, MasterMessage, Refusal, TaskManagerMessage};
 
 /// A connection, numbered in the order of acceptance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +37,7 @@ pub(super) enum Event {
     Message {
         connection: ConnectionId,
         task_manager: TaskManagerIndex,
-        message: ToJobMaster,
+        message: TaskManagerMessage,
     },
     /// The connection has ended.
     Closed {
@@ -66,7 +66,7 @@ impl Serving {
     pub(super) async fn serve(
         self,
         mut stream: Box<dyn ByteStream>,
-        outgoing: mpsc::Receiver<ToTaskManager>,
+        outgoing: mpsc::Receiver<MasterMessage>,
     ) {
         let cause = match self.admit(&mut stream).await {
             Ok(Some(hello)) => self.converse(stream, outgoing, hello).await,
@@ -123,7 +123,7 @@ impl Serving {
     async fn converse(
         &self,
         stream: Box<dyn ByteStream>,
-        outgoing: mpsc::Receiver<ToTaskManager>,
+        outgoing: mpsc::Receiver<MasterMessage>,
         hello: Hello,
     ) -> String {
         let (connection, task_manager) = (self.id, hello.task_manager);

@@ -22,7 +22,7 @@ pub struct Deploy {
 
 /// From the job master to a task manager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToTaskManager {
+pub enum MasterMessage {
     /// Start subtasks.
     Deploy(Deploy),
     /// Hand splits to a source that asked.
@@ -47,7 +47,7 @@ pub enum ToTaskManager {
 
 /// From a task manager to the job master.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ToJobMaster {
+pub enum TaskManagerMessage {
     /// The first message: what the task manager offers.
     Register {
         /// How many slots it has.

@@ -13,7 +13,7 @@ pub mod message;
 
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use hello::{Hello, HelloError, Identity, Refusal};
-pub use message::{Deploy, ToJobMaster, ToTaskManager};
+pub use message::{Deploy, MasterMessage, TaskManagerMessage};
 
 /// Whether the documentation shows these bytes as an example.
 #[cfg(test)]

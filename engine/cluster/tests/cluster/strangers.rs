@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::join;
 use sameriver_cluster::rpc::hello::{Hello, Identity, greet};
-use sameriver_cluster::rpc::{FrameWriter, ToJobMaster};
+use sameriver_cluster::rpc::{FrameWriter, TaskManagerMessage};
 use sameriver_cluster::{
     ClusterSettings, JobControl, JobEnd, JobMaster, JobOutcome, TaskManagerError, task_manager,
 };
@@ -87,7 +87,7 @@ async fn register_and_send(world: World, master: Address, bytes: Vec<u8>) {
     };
     greet(&mut stream, hello).await.unwrap();
     // A slot too few, were it not for the bytes: the job would wait for this task manager.
-    let register = ToJobMaster::Register {
+    let register = TaskManagerMessage::Register {
         slots: 1,
         data_address: "127.0.0.1:1".to_owned(),
     };

@@ -388,6 +388,10 @@ fn any_fact() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn is_deploy_on(command: &Command, index: u32) -> bool {
+    matches!(command, Command::Deploy { task_manager, .. } if task_manager.get() == index)
+}
+
 fn is_stopping(status: JobStatus) -> bool {
     matches!(status, JobStatus::Failing | JobStatus::Cancelling)
 }
@@ -414,9 +418,7 @@ proptest! {
             }
         }
         for index in 0..2 {
-            let deploys = out.iter().filter(|command| {
-                matches!(command, Command::Deploy { task_manager, .. } if task_manager.get() == index)
-            });
+            let deploys = out.iter().filter(|command| is_deploy_on(command, index));
             prop_assert!(deploys.count() <= 1);
         }
         machine.on(Fact::CancelRequested, now, &mut out);

@@ -4,7 +4,7 @@ use sameriver_model::{AttemptNumber, SubtaskId, SubtaskIndex, VertexId};
 use sameriver_runtime_tokio::TokioWorld;
 
 use super::*;
-use crate::rpc::{ToJobMaster, ToTaskManager};
+use crate::rpc::{MasterMessage, TaskManagerMessage};
 
 const LIMIT: u32 = 1024;
 
@@ -12,13 +12,13 @@ fn wait<F: Future>(future: F) -> F::Output {
     TokioWorld::builder().build().unwrap().block_on(future)
 }
 
-fn cancel(attempt: u32) -> ToTaskManager {
+fn cancel(attempt: u32) -> MasterMessage {
     let attempt = AttemptNumber::new(attempt);
-    ToTaskManager::Cancel { attempt }
+    MasterMessage::Cancel { attempt }
 }
 
 /// The bytes of these messages on a connection.
-fn sent(messages: &[ToTaskManager]) -> Vec<u8> {
+fn sent(messages: &[MasterMessage]) -> Vec<u8> {
     let mut bytes = Vec::new();
     wait(async {
         let mut writer = FrameWriter::new(&mut bytes, LIMIT);
@@ -41,7 +41,7 @@ fn forged(length: u32, sequence: u64, payload: &[u8]) -> Vec<u8> {
 
 /// Reads until the first error or end from a peer that stays open and silent after its bytes, or
 /// closes.
-fn received(bytes: &[u8], closes: bool) -> (Vec<ToTaskManager>, Option<FrameError>) {
+fn received(bytes: &[u8], closes: bool) -> (Vec<MasterMessage>, Option<FrameError>) {
     wait(async {
         let (mut near, far) = tokio::io::duplex(bytes.len().max(1));
         near.write_all(bytes).await.unwrap();
@@ -68,7 +68,7 @@ fn error_of(bytes: &[u8]) -> String {
 
 #[test]
 fn messages_come_back_in_order_until_the_peer_ends() {
-    let messages = [cancel(1), ToTaskManager::Shutdown];
+    let messages = [cancel(1), MasterMessage::Shutdown];
     let (back, error) = received(&sent(&messages), true);
     assert_eq!(back, messages);
     assert!(error.is_none());
@@ -91,7 +91,7 @@ fn a_message_above_the_limit_is_not_sent() {
         SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0)),
         AttemptNumber::new(1),
     );
-    let assign = ToTaskManager::Assign {
+    let assign = MasterMessage::Assign {
         subtask,
         attempt,
         splits,
@@ -166,7 +166,7 @@ fn a_payload_that_is_no_message_is_an_error() {
 
 #[test]
 fn the_bytes_of_a_frame_are_those_of_the_documentation() {
-    let running = ToJobMaster::Running {
+    let running = TaskManagerMessage::Running {
         subtask: SubtaskId::new(VertexId::new(3), SubtaskIndex::new(2)),
         attempt: AttemptNumber::new(1),
     };
