@@ -1,7 +1,7 @@
 //! Moves elements between subtasks: within a process by queues, between processes by connections.
 //!
-//! Reading order: [`local`] → this file → [`hello`] → [`frame`] → [`link`] → [`outbound`] →
-//! [`inbound`].
+//! Reading order: [`local`] → this file → `registry` → [`hello`] → [`frame`] → `link` →
+//! `outbound` → `inbound`.
 //!
 //! Invariant: the two ends of a channel find each other by (attempt, channel) alone, in whatever
 //! order they come; nothing of one attempt ever reaches another. Knows nothing of slots' loops or
@@ -213,5 +213,6 @@ fn published(example: &str) -> &'static str {
 
 #[cfg(test)]
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
+    digits.collect()
 }
