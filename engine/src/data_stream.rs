@@ -141,7 +141,7 @@ impl<T: Element, E> DataStream<T, E> {
             let mut graph = self.draft.graph_mut();
             let source = graph.operator_mut(id);
             if let Behaviour::Source { watermarks, .. } = &mut source.behaviour {
-                source.description += &format!(", {strategy:?}");
+                source.description = format!("{}, {strategy:?}", source.description);
                 *watermarks = Some(Arc::new(strategy));
             }
             drop(graph);
@@ -305,12 +305,35 @@ impl<T: Element, E> DataStream<T, E> {
     /// # Errors
     /// [`BuildError`] with what was wrong with the job so far, so that a job can end with its sink.
     pub fn sink(self, name: &str, sink: impl Sink<T>) -> Result<(), BuildError> {
+        self.end(name, sink, None)
+    }
+
+    /// Writes the records to a sink with so many writers: one keeps all records in one place.
+    ///
+    /// # Errors
+    /// As [`DataStream::sink`].
+    pub fn sink_at(self, name: &str, subtasks: u32, sink: impl Sink<T>) -> Result<(), BuildError> {
+        match Parallelism::new(subtasks) {
+            Ok(subtasks) => self.end(name, sink, Some(subtasks)),
+            Err(cause) => {
+                self.draft.report(BuildProblem::parallelism(name, cause));
+                self.draft.check()
+            }
+        }
+    }
+
+    fn end(
+        self,
+        name: &str,
+        sink: impl Sink<T>,
+        parallelism: Option<Parallelism>,
+    ) -> Result<(), BuildError> {
         let description = sink.describe();
         let behaviour = typed::sink(Arc::new(sink));
-        let operator = Operator::new(name, description, OperatorKind::Sink, behaviour);
-        let draft = self.draft.clone();
-        draft.add(operator, self.inputs);
-        draft.check()
+        let mut operator = Operator::new(name, description, OperatorKind::Sink, behaviour);
+        operator.parallelism = parallelism;
+        self.draft.add(operator, self.inputs);
+        self.draft.check()
     }
 
     /// Drops the records.

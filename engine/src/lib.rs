@@ -26,12 +26,15 @@
 //! [`build_graph`], [`run`] and [`start`] → [`JobHandle`], [`JobResult`] → [`Settings`];
 //! [`connectors`] has the sources and sinks, [`prelude`] what most jobs name.
 //!
+//! Features: none yet.
+//!
 //! Invariant: nothing runs while a job is described, and everything that can be known to be wrong
 //! is said by the compiler or by [`BuildError`] before anything runs.
 #![forbid(unsafe_code)]
 
 mod build_error;
 mod data_stream;
+mod duration;
 mod environment;
 mod event_timed;
 mod job;
@@ -43,6 +46,11 @@ mod windowed_stream;
 
 /// Sources and sinks.
 pub use sameriver_connectors as connectors;
+/// The contracts of sources and sinks, and of the functions inside operators, for those who write
+/// their own.
+pub use sameriver_operator as operator;
+/// The world that connectors reach outside through.
+pub use sameriver_runtime as runtime;
 
 pub use build_error::{BuildError, BuildProblem};
 pub use data_stream::DataStream;
@@ -56,6 +64,6 @@ pub use keyed_stream::KeyedStream;
 pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
 pub use sameriver_graph::JobGraph;
-pub use sameriver_model::{Failure, FailureKind};
+pub use sameriver_model::{Element, Failure, FailureKind, Key};
 pub use settings::{EffectiveSettings, Origin, SettingRow, SettingValue, Settings, SettingsError};
 pub use windowed_stream::WindowedStream;

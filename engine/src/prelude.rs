@@ -2,7 +2,9 @@
 //!
 //! Invariant: no name here is one of the standard prelude's.
 
-pub use sameriver_connectors::Elements;
+pub use sameriver_connectors::{
+    Discard, Elements, FileSink, FileSource, Generator, Print, SocketSource, Stdin,
+};
 pub use sameriver_model::{EventTime, ProcessingTime};
 pub use sameriver_operator::keyed::{KeyedProcess, Timer};
 pub use sameriver_operator::watermark::Watermarks;
@@ -10,6 +12,7 @@ pub use sameriver_operator::window::{Aggregate, Count, TimeWindow, Tumbling, Win
 pub use sameriver_operator::{Out, UserError};
 pub use sameriver_state::{At, Declare, DeclareError, ListState, MapState, ValueState};
 
+pub use crate::duration::{hours, millis, mins, secs};
 pub use crate::{
     BuildError, DataStream, Environment, JobError, JobHandle, JobResult, KeyedStream, Settings,
     Timed, Untimed,

@@ -19,14 +19,13 @@ use crate::typed;
 /// A keyed stream cut into windows; [`aggregate`](Self::aggregate) makes results of them.
 ///
 /// ```
-/// use std::time::Duration;
 /// use sameriver::prelude::*;
 ///
 /// let mut env = Environment::new(Settings::default());
 /// env.elements("clicks", [(1_u32, 5_i64), (1, 70_000)])
 ///     .watermarks(Watermarks::ascending().event_time(|click: &(u32, i64)| click.1))
 ///     .key_by(|click| click.0)
-///     .window(Tumbling::of(Duration::from_secs(60)))
+///     .window(Tumbling::of(mins(1)))
 ///     .aggregate("clicks-per-minute", Count)
 ///     .collect("counts")?;
 /// # Ok::<(), BuildError>(())
@@ -46,13 +45,16 @@ impl<T, S, E> fmt::Debug for WindowedStream<T, S, E> {
 /// What a window emits for a key.
 type Emitted<T, S, A> = WindowResult<<S as SelectKey<T>>::Key, <A as Aggregate<T>>::Out>;
 
+/// The results of windows.
+type Results<T, S, A> = DataStream<Emitted<T, S, A>, Timed>;
+
 impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
     /// Folds the records of each key and window, one by one, and emits the result when the
     /// watermark passes the window's last instant.
     ///
     /// Late records are dropped and counted; see
     /// [`aggregate_with_late`](Self::aggregate_with_late).
-    pub fn aggregate<A>(self, uid: &str, aggregate: A) -> DataStream<Emitted<T, S, A>, Timed>
+    pub fn aggregate<A>(self, uid: &str, aggregate: A) -> Results<T, S, A>
     where
         A: Aggregate<T>,
         A::Out: Element,
@@ -73,7 +75,7 @@ impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
         self,
         uid: &str,
         aggregate: A,
-    ) -> (DataStream<Emitted<T, S, A>, Timed>, DataStream<T, Timed>)
+    ) -> (Results<T, S, A>, DataStream<T, Timed>)
     where
         A: Aggregate<T>,
         A::Out: Element,

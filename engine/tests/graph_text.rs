@@ -1,7 +1,5 @@
 //! How a job looks after chaining.
 
-use std::time::Duration;
-
 use sameriver::JobGraph;
 use sameriver::prelude::*;
 
@@ -10,7 +8,7 @@ fn busy_job(env: &mut Environment) -> Result<(), BuildError> {
     env.name("busy");
     let clicks = env
         .elements("clicks", [(1_u32, 5_i64)])
-        .watermarks(Watermarks::bounded(Duration::from_secs(5)).event_time(at));
+        .watermarks(Watermarks::bounded(secs(5)).event_time(at));
     let taps = env
         .elements("taps", [(2_u32, 7_i64)])
         .parallelism(1)
@@ -22,7 +20,7 @@ fn busy_job(env: &mut Environment) -> Result<(), BuildError> {
     all.clone().discard("archive")?;
     let (counts, late) = all
         .key_by(|event| event.0)
-        .window(Tumbling::of(Duration::from_secs(60)))
+        .window(Tumbling::of(mins(1)))
         .aggregate_with_late("per-minute", Count);
     late.collect("late")?;
     counts

@@ -1,7 +1,5 @@
 //! Small jobs, end to end on the real world: the same result at every parallelism.
 
-use std::time::Duration;
-
 use sameriver::connectors::Generator;
 use sameriver::prelude::*;
 use sameriver::{FailureKind, JobEnd, JobError, JobStatus};
@@ -128,7 +126,7 @@ fn windows_count_by_event_time_and_late_records_go_aside() {
             .parallelism(1)
             .watermarks(Watermarks::ascending().event_time(|click: &(u32, i64)| click.1))
             .key_by(|click| click.0)
-            .window(Tumbling::of(Duration::from_millis(60)))
+            .window(Tumbling::of(millis(60)))
             .aggregate_with_late("per-window", Count);
         late.map(|click| (click.1, 0_u64)).collect("late")?;
         counts
@@ -279,4 +277,19 @@ async fn a_job_that_never_ends_can_be_cancelled() {
 fn a_job_that_cannot_be_built_does_not_start() {
     let refused = sameriver::start(|_: &mut Environment| Ok(()), &at(1, 1));
     assert!(matches!(refused, Err(JobError::Build(_))));
+}
+
+#[test]
+fn one_writer_gets_the_records_of_all_subtasks() {
+    let job = |env: &mut Environment| {
+        let numbers = env.elements("numbers", 0..100_u64).map(|n| n);
+        numbers.sink_at("out", 1, sameriver::connectors::Collect::named("out"))
+    };
+    let result = sameriver::run_blocking(job, &at(4, 1)).expect("a job that finishes");
+    let writers = result.vertices().last().expect("a sink").subtasks.len();
+    assert_eq!(writers, 1);
+    assert_eq!(
+        result.collected::<u64>("out").expect("a collection").len(),
+        100
+    );
 }

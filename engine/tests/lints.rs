@@ -1,7 +1,5 @@
 //! What `build()` refuses, and in which words.
 
-use std::time::Duration;
-
 use sameriver::prelude::*;
 
 fn numbers(env: &mut Environment) -> DataStream<u64> {
@@ -52,7 +50,7 @@ fn a_side_output_that_leads_nowhere_is_refused() {
         let (counts, _late) = numbers(env)
             .watermarks(Watermarks::ascending().event_time(|n: &u64| *n as i64))
             .key_by(|n| *n)
-            .window(Tumbling::of(Duration::from_secs(1)))
+            .window(Tumbling::of(secs(1)))
             .aggregate_with_late("counts", Count);
         counts.discard("nowhere")
     });
@@ -130,7 +128,7 @@ fn a_window_without_an_instant_is_refused() {
         numbers(env)
             .watermarks(Watermarks::ascending().event_time(|n: &u64| *n as i64))
             .key_by(|n| *n)
-            .window(Tumbling::of(Duration::ZERO))
+            .window(Tumbling::of(secs(0)))
             .aggregate("counts", Count)
             .discard("nowhere")
     });

@@ -31,19 +31,19 @@ pub struct ChainedOperator {
 impl ChainedOperator {
     /// One line: what it does, uid, states.
     fn details(&self) -> String {
-        let mut details = match self.kind {
+        let what = match self.kind {
             OperatorKind::Source => format!("source, {}", self.description),
             OperatorKind::Sink => format!("sink, {}", self.description),
             OperatorKind::Stateless if self.description == self.name => String::new(),
             OperatorKind::Stateless | OperatorKind::Keyed => self.description.clone(),
         };
-        if let Some(uid) = self.uid.as_ref().filter(|uid| **uid != self.name) {
-            details += &format!(", uid {uid}");
-        }
-        if !self.states.is_empty() {
-            details += &format!(", state {{{}}}", self.states.join(", "));
-        }
-        details
+        let uid = self.uid.as_ref().filter(|uid| **uid != self.name);
+        let uid = uid.map(|uid| format!("uid {uid}"));
+        let states = self.states.join(", ");
+        let states = (!states.is_empty()).then(|| format!("state {{{states}}}"));
+        let parts = [Some(what), uid, states].into_iter().flatten();
+        let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
+        parts.join(", ")
     }
 }
 

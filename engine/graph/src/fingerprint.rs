@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use sameriver_model::JobPlan;
+use sameriver_model::{JobPlan, Uid};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::stream_graph::StreamGraph;
@@ -23,7 +23,7 @@ fn text(graph: &StreamGraph, plan: &JobPlan) -> Result<String, std::fmt::Error> 
     let mut text = String::new();
     writeln!(text, "{:?} {}", plan.name, plan.max_parallelism)?;
     for operator in graph.operators() {
-        let uid = operator.uid.as_ref().map(|uid| uid.as_str());
+        let uid = operator.uid.as_ref().map(Uid::as_str);
         let (name, kind) = (&operator.name, operator.kind);
         write!(text, "{kind} {name:?} {:?} {uid:?}", operator.description)?;
         for output in &operator.outputs {

@@ -181,7 +181,7 @@ impl Settings {
     }
 
     /// The part that the cluster needs, for a job that needs so many slots.
-    pub(crate) fn cluster(&self, slots_needed: u32) -> ClusterSettings {
+    pub fn cluster(&self, slots_needed: u32) -> ClusterSettings {
         let mut cluster = ClusterSettings {
             task_managers: self.task_managers,
             slots_per_task_manager: match self.slots {

@@ -3,10 +3,9 @@
 use sameriver::prelude::*;
 
 fn job(env: &mut Environment) -> Result<(), BuildError> {
-    env.elements("prices", [1.5_f64])
-        .key_by(|price: &f64| *price)
-        .max("highest", |_| 1_u64)
-        .discard("nowhere")
+    let prices = env.elements("prices", [1.5_f64]);
+    let _per_price = prices.key_by(|price: &f64| *price);
+    Ok(())
 }
 
 fn main() {

@@ -1,14 +1,12 @@
 //! State that no later version of the job could find again.
 
-use std::time::Duration;
-
 use sameriver::prelude::*;
 
 fn job(env: &mut Environment) -> Result<(), BuildError> {
     env.elements("clicks", [(1_u32, 5_i64)])
         .watermarks(Watermarks::ascending().event_time(|click: &(u32, i64)| click.1))
         .key_by(|click| click.0)
-        .window(Tumbling::of(Duration::from_secs(60)))
+        .window(Tumbling::of(mins(1)))
         .aggregate(Count)
         .discard("nowhere")
 }
