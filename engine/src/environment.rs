@@ -147,9 +147,12 @@ impl Environment {
         self.settings.validate().map_err(BuildProblem::from)?;
         let settings = self.settings.compile().map_err(BuildProblem::from)?;
         let compiled = self.draft.graph().compile(&settings);
-        compiled.map_err(|problems: Vec<GraphProblem>| {
+        let graph = compiled.map_err(|problems: Vec<GraphProblem>| {
             BuildError::of(problems.into_iter().map(BuildProblem::from).collect())
-        })
+        })?;
+        let slots = self.settings.check_slots(graph.plan().slots());
+        slots.map_err(BuildProblem::from)?;
+        Ok(graph)
     }
 }
 

@@ -162,3 +162,18 @@ fn settings_are_checked_before_the_graph() {
         "setting parallelism = 0 is refused: choose 1 to 32768"
     );
 }
+
+#[test]
+fn an_operator_that_needs_more_slots_than_there_are_is_refused() {
+    let settings = Settings {
+        slots: 2,
+        ..Settings::default()
+    };
+    let job = |env: &mut Environment| numbers(env).parallelism(3).discard("nowhere");
+    let error = sameriver::build_graph(job, &settings).expect_err("two slots for three subtasks");
+    let error = error.to_string();
+    assert!(
+        error.contains("slots = 2") && error.contains("which is 3"),
+        "{error}"
+    );
+}

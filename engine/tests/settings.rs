@@ -108,8 +108,8 @@ fn settings_that_do_not_go_together_are_refused_with_a_remedy() {
     );
     assert_eq!(
         refused("parallelism = 4\ntask_managers = 1\nslots = 3"),
-        "setting slots = 3 is refused: with task_managers = 1 that is fewer than parallelism = 4: \
-         raise one of them, or write slots = 0"
+        "setting slots = 3 is refused: with task_managers = 1 that is fewer than the \
+         job's highest parallelism, which is 4: raise one of them, or write slots = 0"
     );
     assert_eq!(
         refused("batch_records = 0"),

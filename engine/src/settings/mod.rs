@@ -149,16 +149,21 @@ impl Settings {
             );
             return Err(self.refused("parallelism", &remedy));
         }
+        self.check_slots(self.parallelism)
+    }
+
+    /// Refuses a number of slots that a job does not fit into.
+    pub(crate) fn check_slots(&self, slots_needed: u32) -> Result<(), SettingsError> {
         let slots = u64::from(self.slots) * u64::from(self.task_managers);
-        if self.slots > 0 && slots < u64::from(self.parallelism) {
-            let remedy = format!(
-                "with task_managers = {} that is fewer than parallelism = {}: raise one of them, \
-                 or write slots = 0",
-                self.task_managers, self.parallelism
-            );
-            return Err(self.refused("slots", &remedy));
+        if self.slots == 0 || slots >= u64::from(slots_needed) {
+            return Ok(());
         }
-        Ok(())
+        let remedy = format!(
+            "with task_managers = {} that is fewer than the job's highest parallelism, which is \
+             {slots_needed}: raise one of them, or write slots = 0",
+            self.task_managers
+        );
+        Err(self.refused("slots", &remedy))
     }
 
     fn parallelism_checked(&self) -> Result<Parallelism, SettingsError> {
