@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use sameriver::{JobResult, RandomStream};
+use sameriver::runtime::RandomStream;
+use sameriver::connectors::CollectedResults;
 use sameriver_cli::{JobArguments, NamedJob};
 
 /// Output rows in canonical order.
@@ -65,7 +66,5 @@ pub struct Story {
     /// What the output of an input is: written without the engine.
     pub reference: fn(&Workload) -> Rows,
     /// The rows that a job collected.
-    pub collected: fn(&JobResult) -> Result<Rows, String>,
-    /// The rows in the text of output files.
-    pub written: fn(&str) -> Result<Rows, String>,
+    pub collected: fn(&CollectedResults) -> Result<Rows, String>,
 }

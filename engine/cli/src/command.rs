@@ -137,7 +137,10 @@ pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
         Command::Graph(arguments) => graph(arguments, jobs),
         Command::Settings(arguments) => settings::effective(&arguments.source)
             .and_then(|settings| {
-                settings.clone().validated().map_err(|error| error.to_string())?;
+                settings
+                    .clone()
+                    .validated()
+                    .map_err(|error| error.to_string())?;
                 Ok(print(&settings.to_string()))
             })
             .map_err(|message| (Exit::Usage, message)),
@@ -164,15 +167,21 @@ pub fn complain(message: &str) {
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
+        if text.ends_with('\n') {
+            Ok(())
+        } else {
+            out.write_all(b"\n")
+        }
     });
     let _ = out.flush();
 }
 
 fn list(jobs: &[NamedJob]) {
     let width = jobs.iter().map(|job| job.name.len()).max().unwrap_or(0);
-    let lines: Vec<String> =
-        jobs.iter().map(|job| format!("{:width$}  {}", job.name, job.about)).collect();
+    let lines: Vec<String> = jobs
+        .iter()
+        .map(|job| format!("{:width$}  {}", job.name, job.about))
+        .collect();
     print(&lines.join("\n"));
 }
 
@@ -183,6 +192,10 @@ fn graph(arguments: &GraphArguments, jobs: &[NamedJob]) -> Ended {
     let function = (job.make)(&JobArguments::default()).map_err(usage)?;
     let built = sameriver::build_graph(|env| function(env), &settings);
     let graph = built.map_err(|error: BuildError| usage(error.to_string()))?;
-    print(&if arguments.dot { graph.to_dot() } else { graph.to_text() });
+    print(&if arguments.dot {
+        graph.to_graphviz()
+    } else {
+        graph.to_text()
+    });
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use sameriver::{Failure, FailureKind};
+use sameriver::FailureKind;
 
 /// How a command ended.
 ///
@@ -41,8 +41,8 @@ impl Exit {
     }
 
     /// The end of a job that failed.
-    pub const fn of_failure(failure: &Failure) -> Self {
-        match failure.kind {
+    pub const fn of_kind(kind: FailureKind) -> Self {
+        match kind {
             FailureKind::BadData => Self::BadInput,
             FailureKind::InputUnreadable => Self::NoInput,
             FailureKind::OutputUnwritable => Self::CannotCreate,

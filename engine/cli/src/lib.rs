@@ -14,6 +14,7 @@ pub mod logging;
 pub mod named_job;
 pub mod run;
 pub mod settings;
+mod summary;
 
 pub use command::{Command, execute, parse_with};
 pub use exit::Exit;

@@ -30,11 +30,11 @@ pub type JobFunction =
 /// A sentence that names what is missing, and the remedy.
 pub type MakeJob = fn(&JobArguments) -> Result<JobFunction, String>;
 
-/// Shows the collected result of a job, as lines for the terminal.
+/// Shows the result of a job that was run with these arguments, as lines for the terminal.
 ///
 /// # Errors
 /// A sentence, when the result is not what the job collects.
-pub type ShowResult = fn(&JobResult) -> Result<String, String>;
+pub type ShowResult = fn(&JobArguments, &JobResult) -> Result<String, String>;
 
 /// A job under a name.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,9 @@ pub struct NamedJob {
 pub fn find<'j>(jobs: &'j [NamedJob], name: &str) -> Result<&'j NamedJob, String> {
     jobs.iter().find(|job| job.name == name).ok_or_else(|| {
         let names: Vec<&str> = jobs.iter().map(|job| job.name).collect();
-        format!("unknown scenario `{name}`: there are {}; `list` describes them", names.join(", "))
+        format!(
+            "unknown scenario `{name}`: there are {}; `list` describes them",
+            names.join(", ")
+        )
     })
 }

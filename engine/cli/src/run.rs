@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use sameriver::{BuildError, Environment, JobError, JobResult, Settings};
+use sameriver::JobError;
 
 use crate::command::{Ended, RunArguments, print};
 use crate::exit::Exit;
-use crate::named_job::{self, JobArguments, JobFunction};
-use crate::settings;
+use crate::named_job::{self, JobArguments};
+use crate::{settings, summary};
 
 /// Runs a job to its end and shows what came of it.
 pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
@@ -24,30 +24,43 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     };
     let function = (job.make)(&given).map_err(usage)?;
 
-    let spinner = ProgressBar::new_spinner();
-    spinner.enable_steady_tick(Duration::from_millis(100));
-    spinner.set_message(format!("{} at parallelism {}", job.name, settings.parallelism));
-    let ended = drive(function, settings);
-    spinner.finish_and_clear();
+    let progress = ProgressBar::new_spinner();
+    progress.enable_steady_tick(Duration::from_millis(100));
+    progress.set_message(format!(
+        "{} at parallelism {}",
+        job.name, settings.parallelism
+    ));
+    let started = now();
+    let ended = sameriver::run_blocking(move |env| function(env), &settings);
+    let took = started.elapsed();
+    progress.finish_and_clear();
 
-    let result = ended.map_err(|error| {
-        let exit = match &error {
-            JobError::Build(_) => Exit::Usage,
-            JobError::Failed(failure) => Exit::of_failure(failure),
-            JobError::Cancelled | JobError::World(_) => Exit::JobFailed,
-        };
-        (exit, format!("job {} failed: {error}", job.name))
+    let result = ended.map_err(|error| match error {
+        JobError::Build(error) => (Exit::Usage, error.to_string()),
+        JobError::World { .. } | JobError::Failed(_) => (
+            Exit::of_kind(error.kind()),
+            format!("{}: {error}", job.name),
+        ),
     })?;
-    let shown = (job.show)(&result).map_err(|message| (Exit::JobFailed, message))?;
+    let shown = (job.show)(&given, &result).map_err(|message| (Exit::JobFailed, message))?;
     if !shown.is_empty() {
         print(&shown);
     }
-    print(&result.to_string());
+    if let Some(folder) = &given.output {
+        print(&format!("written to {}", folder.display()));
+    }
+    print(&summary::of(job.name, &result, took));
     Ok(())
 }
 
-/// Blocks until the job has ended.
-fn drive(function: JobFunction, settings: Settings) -> Result<JobResult, JobError> {
-    let job = move |env: &mut Environment| -> Result<(), BuildError> { function(env) };
-    sameriver::run_blocking(job, settings)
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the user waited, outside of any world"
+)]
+#[expect(
+    clippy::disallowed_types,
+    reason = "how long the user waited, outside of any world"
+)]
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }

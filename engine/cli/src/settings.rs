@@ -19,13 +19,17 @@ pub fn effective(source: &SettingsSource) -> Result<EffectiveSettings, String> {
         None => EffectiveSettings::new(),
     };
     for pair in &source.set {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            format!("--set {pair} has no value: write --set {pair}=VALUE")
-        })?;
-        settings.set(name.trim(), value.trim()).map_err(|error| error.to_string())?;
+        let (name, value) = pair
+            .split_once('=')
+            .ok_or_else(|| format!("--set {pair} has no value: write --set {pair}=VALUE"))?;
+        settings
+            .set(name.trim(), value.trim())
+            .map_err(|error| error.to_string())?;
     }
     if let Some(parallelism) = &source.parallelism {
-        settings.set("parallelism", parallelism).map_err(|error| error.to_string())?;
+        settings
+            .set("parallelism", parallelism)
+            .map_err(|error| error.to_string())?;
     }
     Ok(settings)
 }
@@ -35,7 +39,9 @@ pub fn effective(source: &SettingsSource) -> Result<EffectiveSettings, String> {
 /// # Errors
 /// As [`effective`], and when they do not fit together.
 pub fn validated(source: &SettingsSource) -> Result<Settings, String> {
-    effective(source)?.validated().map_err(|error| error.to_string())
+    effective(source)?
+        .validated()
+        .map_err(|error| error.to_string())
 }
 
 fn here(file: &Path) -> Option<&Path> {

@@ -3,7 +3,7 @@
 //! Invariant: an event is a pure function of (seed, partition, offset); in one partition its time is
 //! never more than the allowed disorder behind an earlier event's.
 
-use sameriver::UserError;
+use sameriver::prelude::UserError;
 use serde::{Deserialize, Serialize};
 
 /// How many partitions the generator has, whatever the parallelism.
@@ -58,7 +58,9 @@ pub(super) fn parse(line: &str) -> Result<Event, UserError> {
         return Err(UserError::msg(format!("`{line}` is not `time,key,amount`")));
     };
     let number = |name: &str, cell: &str| {
-        UserError::msg(format!("{name} `{cell}` of `{line}` is not a whole number in its range"))
+        UserError::msg(format!(
+            "{name} `{cell}` of `{line}` is not a whole number in its range"
+        ))
     };
     Ok(Event {
         at: at.parse().map_err(|_| number("time", at))?,
@@ -78,7 +80,10 @@ mod tests {
             let mut newest = i64::MIN;
             for offset in 0..5_000 {
                 let event = generate(7, partition, offset);
-                assert!(event.at >= newest.saturating_sub(bound), "{partition} {offset}");
+                assert!(
+                    event.at >= newest.saturating_sub(bound),
+                    "{partition} {offset}"
+                );
                 newest = newest.max(event.at);
             }
         }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sameriver::JobResult;
+use sameriver::connectors::{CollectedResults, Draws, FileSink, FileSource, Generator};
 use sameriver::prelude::*;
 use sameriver_cli::named_job::JobFunction;
 use sameriver_cli::{JobArguments, NamedJob};
@@ -32,7 +33,6 @@ pub const STORY: Story = Story {
     draw: workload::draw,
     reference: reference::rows,
     collected,
-    written,
 };
 
 /// The length of a window.
@@ -89,10 +89,7 @@ impl Aggregate<Event> for Total {
 ///
 /// # Errors
 /// [`BuildError`] when the settings do not fit.
-pub fn windowed_totals(
-    env: &mut Environment,
-    arguments: &JobArguments,
-) -> Result<(), BuildError> {
+pub fn windowed_totals(env: &mut Environment, arguments: &JobArguments) -> Result<(), BuildError> {
     env.name("windowed_totals");
     let watermarks = Watermarks::bounded(DISORDER).event_time(|event: &Event| event.at);
     let events = match arguments.input.split_first() {
@@ -102,13 +99,18 @@ pub fn windowed_totals(
                 Some(bytes) => lines.split_bytes(bytes),
                 None => lines,
             };
-            env.source("events", lines.parse(event::parse)).watermarks(watermarks)
+            env.source("events", lines.parse(event::parse))
+                .watermarks(watermarks)
         }
         None => {
             let seed = arguments.seed.unwrap_or(SEED);
-            let each = arguments.records.unwrap_or(RECORDS).div_ceil(u64::from(PARTITIONS));
-            let make = move |partition, offset| event::generate(seed, partition, offset);
-            env.source("events", Generator::partitions(PARTITIONS, each, make))
+            let each = arguments
+                .records
+                .unwrap_or(RECORDS)
+                .div_ceil(u64::from(PARTITIONS));
+            let make =
+                move |partition, offset, _: &mut Draws| event::generate(seed, partition, offset);
+            env.source("events", Generator::new("events", PARTITIONS, each, make))
                 .watermarks(watermarks)
         }
     };
@@ -117,7 +119,7 @@ pub fn windowed_totals(
         .window(Tumbling::of(WINDOW))
         .aggregate("totals", Total)
         .map(|total| WindowTotal {
-            start: total.window.start().as_millis(),
+            start: total.window.start.as_millis(),
             key: total.key,
             total: total.value,
         });
@@ -132,29 +134,28 @@ fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
     Ok(Arc::new(move |env| windowed_totals(env, &arguments)))
 }
 
-fn totals(result: &JobResult) -> Result<Vec<WindowTotal>, String> {
-    result.collected::<WindowTotal>("totals").map_err(|error| error.to_string())
-}
-
 const SHOWN: usize = 10;
 
-fn show(result: &JobResult) -> Result<String, String> {
-    if !result.has_collected("totals") {
+fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> {
+    if arguments.output.is_some() {
         return Ok(String::new());
     }
-    let mut totals = totals(result)?;
+    let collected = result.collected::<WindowTotal>("totals");
+    let mut totals = collected.map_err(|error| error.to_string())?;
     totals.sort_by_key(|total| (total.start, total.key));
-    let mut text = format!("{} totals; the first:\n  start ms        key     total\n", totals.len());
+    let mut text = format!(
+        "{} totals; the first:\n  start ms        key     total\n",
+        totals.len()
+    );
     for WindowTotal { start, key, total } in totals.iter().take(SHOWN) {
         text += &format!("  {start:<13} {key:>5} {total:>9}\n");
     }
     Ok(text)
 }
 
-fn collected(result: &JobResult) -> Result<Rows, String> {
-    Ok(Rows::new(totals(result)?.iter().map(ToString::to_string)))
-}
-
-fn written(text: &str) -> Result<Rows, String> {
-    Ok(Rows::new(text.lines().map(str::to_owned)))
+fn collected(results: &CollectedResults) -> Result<Rows, String> {
+    let totals = results
+        .take::<WindowTotal>("totals")
+        .map_err(|error| error.to_string())?;
+    Ok(Rows::new(totals.iter().map(ToString::to_string)))
 }

@@ -13,20 +13,32 @@ pub(super) fn rows(workload: &Workload) -> Rows {
         let start = event.at.div_euclid(window) * window;
         *totals.entry((start, event.key)).or_default() += event.amount;
     }
-    Rows::new(totals.iter().map(|((start, key), total)| format!("{start} {key} {total}")))
+    Rows::new(
+        totals
+            .iter()
+            .map(|((start, key), total)| format!("{start} {key} {total}")),
+    )
 }
 
 fn events(workload: &Workload) -> Vec<Event> {
     let arguments = &workload.arguments;
     if arguments.input.is_empty() {
         let seed = arguments.seed.unwrap_or(super::SEED);
-        let each = arguments.records.unwrap_or(super::RECORDS).div_ceil(u64::from(PARTITIONS));
+        let each = arguments
+            .records
+            .unwrap_or(super::RECORDS)
+            .div_ceil(u64::from(PARTITIONS));
         let partition = |partition| (0..each).map(move |at| event::generate(seed, partition, at));
         return (0..PARTITIONS).flat_map(partition).collect();
     }
-    let texts = workload.files.iter().map(|(_, text)| String::from_utf8_lossy(text));
+    let texts = workload
+        .files
+        .iter()
+        .map(|(_, text)| String::from_utf8_lossy(text));
     let read = |text: std::borrow::Cow<'_, str>| -> Vec<Event> {
-        text.lines().map(|line| event::parse(line).expect("the workload writes events")).collect()
+        text.lines()
+            .map(|line| event::parse(line).expect("the workload writes events"))
+            .collect()
     };
     texts.flat_map(read).collect()
 }

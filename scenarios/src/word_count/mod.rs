@@ -10,8 +10,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use sameriver::JobResult;
+use sameriver::connectors::{CollectedResults, FileSink, FileSource};
 use sameriver::prelude::*;
-use sameriver::{JobResult, ValueState};
 use sameriver_cli::named_job::JobFunction;
 use sameriver_cli::{JobArguments, NamedJob};
 use serde::{Deserialize, Serialize};
@@ -29,7 +30,6 @@ pub const STORY: Story = Story {
     draw: workload::draw,
     reference: reference::rows,
     collected,
-    written,
 };
 
 /// How often a word stands in the text.
@@ -51,10 +51,7 @@ impl fmt::Display for WordTotal {
 ///
 /// # Errors
 /// [`BuildError`] when the settings do not fit.
-pub fn word_count(
-    env: &mut Environment,
-    arguments: &JobArguments,
-) -> Result<(), BuildError> {
+pub fn word_count(env: &mut Environment, arguments: &JobArguments) -> Result<(), BuildError> {
     env.name("word_count");
     let totals = env
         .source("text", text(arguments))
@@ -70,7 +67,9 @@ pub fn word_count(
 
 fn text(arguments: &JobArguments) -> FileSource {
     let mut files = arguments.input.iter();
-    let first = files.next().map_or("LICENSE-APACHE".as_ref(), PathBuf::as_path);
+    let first = files
+        .next()
+        .map_or("LICENSE-APACHE".as_ref(), PathBuf::as_path);
     let source = files.fold(FileSource::lines(first), FileSource::and);
     match arguments.split_bytes {
         Some(bytes) => source.split_bytes(bytes),
@@ -95,8 +94,8 @@ impl KeyedProcess<String, String> for CountToTheEnd {
     type Out = WordTotal;
     type States = ValueState<u64>;
 
-    fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, BuildError> {
-        Ok(declare.value("count")?)
+    fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, DeclareError> {
+        declare.value("count")
     }
 
     fn record(
@@ -125,7 +124,10 @@ impl KeyedProcess<String, String> for CountToTheEnd {
         out: &mut Out<'_, WordTotal>,
     ) -> Result<(), UserError> {
         if let Some(count) = count.update(at, Option::take)? {
-            out.emit(WordTotal { word: at.key().clone(), count });
+            out.emit(WordTotal {
+                word: at.key().clone(),
+                count,
+            });
         }
         Ok(())
     }
@@ -136,31 +138,35 @@ fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
     Ok(Arc::new(move |env| word_count(env, &arguments)))
 }
 
-fn totals(result: &JobResult) -> Result<Vec<WordTotal>, String> {
-    result.collected::<WordTotal>("totals").map_err(|error| error.to_string())
-}
-
 const SHOWN: usize = 10;
 
-fn show(result: &JobResult) -> Result<String, String> {
-    if !result.has_collected("totals") {
+fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> {
+    if arguments.output.is_some() {
         return Ok(String::new());
     }
-    let mut totals = totals(result)?;
+    let collected = result.collected::<WordTotal>("totals");
+    let mut totals = collected.map_err(|error| error.to_string())?;
     totals.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
     let words: u64 = totals.iter().map(|total| total.count).sum();
-    let width = totals.iter().take(SHOWN).map(|total| total.word.len()).max().unwrap_or(0);
-    let mut text = format!("{words} words, {} different; the most frequent:\n", totals.len());
+    let width = totals
+        .iter()
+        .take(SHOWN)
+        .map(|total| total.word.len())
+        .max()
+        .unwrap_or(0);
+    let mut text = format!(
+        "{words} words, {} different; the most frequent:\n",
+        totals.len()
+    );
     for WordTotal { word, count } in totals.iter().take(SHOWN) {
         text += &format!("  {word:width$}  {count:>6}\n");
     }
     Ok(text)
 }
 
-fn collected(result: &JobResult) -> Result<Rows, String> {
-    Ok(Rows::new(totals(result)?.iter().map(ToString::to_string)))
-}
-
-fn written(text: &str) -> Result<Rows, String> {
-    Ok(Rows::new(text.lines().map(str::to_owned)))
+fn collected(results: &CollectedResults) -> Result<Rows, String> {
+    let totals = results
+        .take::<WordTotal>("totals")
+        .map_err(|error| error.to_string())?;
+    Ok(Rows::new(totals.iter().map(ToString::to_string)))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sameriver::RandomStream;
+use sameriver::runtime::RandomStream;
 use sameriver_cli::JobArguments;
 
 use crate::story::Workload;
@@ -20,7 +20,12 @@ pub(super) fn draw(random: &mut RandomStream) -> Workload {
     let output = random.chance(500).then(|| PathBuf::from("totals"));
     let input = files.iter().map(|(path, _)| path.clone()).collect();
     let split_bytes = random.chance(700).then(|| random.between(1, 400));
-    let arguments = JobArguments { input, output, split_bytes, ..JobArguments::default() };
+    let arguments = JobArguments {
+        input,
+        output,
+        split_bytes,
+        ..JobArguments::default()
+    };
     Workload { arguments, files }
 }
 

@@ -1,0 +1,33 @@
+//! The `sameriver` binary: runs scenarios on the real world, and many seeds of them in simulation.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use sameriver_cli::{Command, logging};
+use sameriver_scenarios::catalogue;
+
+/// Stateful stream processing whose every run can be replayed from a seed.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Line {
+    #[command(subcommand)]
+    command: Commands,
+}
+
+#[derive(Debug, Subcommand)]
+enum Commands {
+    #[command(flatten)]
+    Engine(Command),
+}
+
+fn main() -> ExitCode {
+    logging::start();
+    match sameriver_cli::parse_with::<Line>("sameriver", std::env::args_os()) {
+        Ok(line) => match line.command {
+            Commands::Engine(command) => {
+                sameriver_cli::execute(&command, &catalogue::jobs()).into()
+            }
+        },
+        Err(exit) => exit.into(),
+    }
+}
