@@ -18,6 +18,9 @@ struct Line {
 enum Commands {
     #[command(flatten)]
     Engine(Command),
+    /// Play many seeds in the simulated world, each with another workload and other settings.
+    #[cfg(feature = "sim")]
+    Sim(sameriver_scenarios::sim_command::SimArguments),
 }
 
 fn main() -> ExitCode {
@@ -27,6 +30,8 @@ fn main() -> ExitCode {
             Commands::Engine(command) => {
                 sameriver_cli::execute(&command, &catalogue::jobs()).into()
             }
+            #[cfg(feature = "sim")]
+            Commands::Sim(arguments) => sameriver_scenarios::sim_command::execute(&arguments),
         },
         Err(exit) => exit.into(),
     }

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use sameriver::runtime::RandomStream;
 use sameriver::connectors::CollectedResults;
+use sameriver::runtime::RandomStream;
 use sameriver_cli::{JobArguments, NamedJob};
 
 /// Output rows in canonical order.

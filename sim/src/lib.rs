@@ -1,1 +1,54 @@
-//! The simulated world: seeds, faults, oracles
+//! The simulated world: one seed fixes every task switch, timer, packet and disk operation.
+//!
+//! Reading order: [`supervisor`] (runs a seed) → [`sim_world`] (what a scenario holds) → `kernel` →
+//! `node_task` and `life` → `timers` → `net` → `disk` → [`ledger`] and `services` → [`trace`] →
+//! [`batch`] → [`self_check`].
+//!
+//! Invariant: a run depends on its seed and on the code alone. All of a world lives on one fresh
+//! thread; nodes share nothing but the world; what belongs to a crashed node does nothing more.
+#![forbid(unsafe_code)]
+
+#[cfg(not(madsim))]
+compile_error!(
+    "the simulator needs `--cfg madsim --cfg tokio_unstable`: the workspace sets both in \
+     .cargo/config.toml, but RUSTFLAGS in the environment replaces them, so unset RUSTFLAGS or \
+     add the two flags to it"
+);
+
+pub mod batch;
+pub(crate) mod counters;
+pub(crate) mod disk;
+pub mod finding;
+pub mod job;
+pub(crate) mod kernel;
+pub mod ledger;
+pub(crate) mod life;
+pub(crate) mod models;
+pub(crate) mod net;
+pub(crate) mod node_site;
+pub(crate) mod node_task;
+pub(crate) mod node_world;
+pub mod planted;
+pub(crate) mod quiet_panics;
+pub mod self_check;
+pub(crate) mod services;
+pub mod sim_world;
+pub mod supervisor;
+pub(crate) mod timers;
+pub mod trace;
+pub(crate) mod virtual_clock;
+pub mod watchdog;
+
+pub use batch::{Batch, BatchSummary, SeedFold};
+pub use disk::NodeFiles;
+pub use finding::{Finding, FindingKind};
+pub use job::{JobFunction, SimJob, draw_settings};
+pub use ledger::{Effect, Payload};
+pub use life::Generation;
+pub use node_site::NodeClock;
+pub use self_check::{Divergence, self_check};
+pub use services::ServiceSite;
+pub use sim_world::SimWorld;
+pub use supervisor::{Limits, Outcome, PanicReport, run_seed};
+pub use trace::TraceHash;
+pub use watchdog::Watchdog;

@@ -18,8 +18,7 @@ pub(super) fn rows(workload: &Workload) -> Rows {
             }
         }
     }
-    let line = |(word, count): (&Vec<u8>, &u64)| {
-        format!("{} {count}", String::from_utf8_lossy(word))
-    };
+    let line =
+        |(word, count): (&Vec<u8>, &u64)| format!("{} {count}", String::from_utf8_lossy(word));
     Rows::new(totals.iter().map(line))
 }

@@ -30,9 +30,9 @@ pub(super) fn draw(random: &mut RandomStream) -> Workload {
 }
 
 fn text(random: &mut RandomStream) -> Vec<u8> {
-    let lines = match random.below(10) {
+    let lines = match random.below(60) {
         0 => 0,
-        1 => 1,
+        1..=5 => 1,
         _ => random.between(2, 120),
     };
     let mut text = String::new();
