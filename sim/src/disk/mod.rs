@@ -1,0 +1,17 @@
+//! A node's disk: what is durable, what is not yet, and what a power cut makes of it.
+//!
+//! Reading order: [`file_body`] (bytes) → [`directory`] (names) → [`model`] (both) →
+//! [`node_disk`] (the engine's view) and [`node_files`] (the scenario's view).
+//!
+//! Invariant: bytes are durable by a sync of the file, names by a sync of their folder; everything
+//! else may be kept, dropped or torn.
+
+mod directory;
+mod file_body;
+mod model;
+mod node_disk;
+mod node_files;
+
+pub(crate) use model::DiskModel;
+pub(crate) use node_disk::NodeDisk;
+pub use node_files::NodeFiles;

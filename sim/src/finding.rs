@@ -1,0 +1,98 @@
+//! What a run was found guilty of.
+//!
+//! Invariant: each kind has one exit code, the same everywhere.
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// What kind of promise a run broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// Something wrong came out.
+    Safety,
+    /// Something that had to happen did not.
+    Liveness,
+    /// Two runs of one seed differ.
+    Nondeterminism,
+    /// A task panicked.
+    Panic,
+    /// The run checked nothing.
+    Vacuous,
+    /// The harness itself failed.
+    Harness,
+}
+
+impl FindingKind {
+    /// The exit code of a run that ends with this finding; 0 means none.
+    ///
+    /// ```
+    /// assert_eq!(sameriver_sim::FindingKind::Liveness.exit_code(), 2);
+    /// ```
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Safety => 1,
+            Self::Liveness => 2,
+            Self::Nondeterminism => 3,
+            Self::Panic => 4,
+            Self::Vacuous => 5,
+            Self::Harness => 6,
+        }
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Safety => "safety",
+            Self::Liveness => "liveness",
+            Self::Nondeterminism => "nondeterminism",
+            Self::Panic => "panic",
+            Self::Vacuous => "vacuous",
+            Self::Harness => "harness",
+        })
+    }
+}
+
+/// A broken promise with its evidence in one sentence.
+///
+/// ```
+/// use sameriver_sim::Finding;
+/// assert_eq!(Finding::safety("word `a` lacks 1").to_string(), "safety: word `a` lacks 1");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{kind}: {evidence}")]
+pub struct Finding {
+    /// The broken promise.
+    pub kind: FindingKind,
+    /// What was seen.
+    pub evidence: String,
+}
+
+impl Finding {
+    /// A finding of `kind`.
+    pub fn new(kind: FindingKind, evidence: impl Into<String>) -> Self {
+        let evidence = evidence.into();
+        Self { kind, evidence }
+    }
+
+    /// Something wrong came out.
+    pub fn safety(evidence: impl Into<String>) -> Self {
+        Self::new(FindingKind::Safety, evidence)
+    }
+
+    /// Something that had to happen did not.
+    pub fn liveness(evidence: impl Into<String>) -> Self {
+        Self::new(FindingKind::Liveness, evidence)
+    }
+
+    /// The run checked nothing.
+    pub fn vacuous(evidence: impl Into<String>) -> Self {
+        Self::new(FindingKind::Vacuous, evidence)
+    }
+
+    /// The harness itself failed.
+    pub fn harness(evidence: impl Into<String>) -> Self {
+        Self::new(FindingKind::Harness, evidence)
+    }
+}
