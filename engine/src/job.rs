@@ -308,6 +308,11 @@ impl JobResult {
     pub fn collected<T: Element>(&self, name: &str) -> Result<Vec<T>, CollectError> {
         self.collected.take(name)
     }
+
+    /// Everything that sinks `collect(name)` kept.
+    pub fn collections(&self) -> &CollectedResults {
+        &self.collected
+    }
 }
 
 #[cfg(test)]
