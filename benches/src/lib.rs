@@ -1,11 +1,24 @@
 //! What the project measures: two specified streams, through the public API and by plain loops.
 //!
-//! Reading order: [`spec`] → [`row`] → [`plain`].
+//! Reading order: [`spec`] and [`text_file`] (the records) → [`row`] → [`plain`] (the loops) and
+//! [`jobs`] with [`row_sink`] (the engine) → [`pairs`] with [`stopwatch`] → [`table`] and
+//! [`check`]; [`latency`] with [`feed`] and [`arrivals`]; [`origin`].
 //!
 //! Invariant: engine and loop read the same records and give the same rows; `SPECIFICATION.md`
-//! fixes both and the expected checksums.
+//! fixes both and the expected checksums. The simulator is never linked.
 #![forbid(unsafe_code)]
 
+pub mod arrivals;
+pub mod check;
+pub mod feed;
+pub mod jobs;
+pub mod latency;
+pub mod origin;
+pub mod pairs;
 pub mod plain;
 pub mod row;
+pub mod row_sink;
 pub mod spec;
+pub mod stopwatch;
+pub mod table;
+pub mod text_file;

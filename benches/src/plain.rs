@@ -28,7 +28,7 @@ pub fn keyed_counter(records: u64, rows: Rows) -> Checksum {
         *count += 1;
         let count = *count;
         match rows {
-            Rows::Hashed => out.add(key, count),
+            Rows::Hashed => out.add(&key, count),
             Rows::Timed => {
                 black_box((key, count));
                 out.rows += 1;

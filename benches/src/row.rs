@@ -14,7 +14,7 @@ pub struct Checksum {
 impl Checksum {
     /// Adds the row `first|count`.
     #[inline]
-    pub fn add(&mut self, first: impl Cell, count: u64) {
+    pub fn add(&mut self, first: &(impl Cell + ?Sized), count: u64) {
         let mut hash = Fnv::new();
         first.write(&mut hash);
         hash.byte(b'|');
@@ -72,9 +72,16 @@ impl Cell for u64 {
     }
 }
 
-impl Cell for &str {
+impl Cell for str {
     #[inline]
     fn write(&self, hash: &mut Fnv) {
         self.bytes().for_each(|byte| hash.byte(byte));
+    }
+}
+
+impl Cell for String {
+    #[inline]
+    fn write(&self, hash: &mut Fnv) {
+        self.as_str().write(hash);
     }
 }

@@ -64,6 +64,6 @@ pub use keyed_stream::KeyedStream;
 pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
 pub use sameriver_graph::JobGraph;
-pub use sameriver_model::{Element, Failure, FailureKind, Key};
+pub use sameriver_model::{Batch, Element, Failure, FailureKind, Key};
 pub use settings::{EffectiveSettings, Origin, SettingRow, SettingValue, Settings, SettingsError};
 pub use windowed_stream::WindowedStream;
