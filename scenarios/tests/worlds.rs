@@ -1,4 +1,4 @@
-//! One scenario, one input, one canonical output: on tokio at several parallelisms and in simulation.
+//! One scenario, one input, one canonical output: on tokio at several parallelisms, in simulation.
 
 use std::path::PathBuf;
 

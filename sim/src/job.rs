@@ -48,7 +48,8 @@ impl SimJob {
     ///
     /// # Errors
     /// [`Finding`] when the job cannot be built, when a node falls silent, or when a task manager
-    /// ends with an error although the job did not fail. How the job itself ended is in the outcome.
+    /// ends with an error although the job did not fail. How the job itself ended is in the
+    /// outcome.
     pub async fn run(self, sim: &SimWorld) -> Result<JobOutcome, Finding> {
         let graph = self.graph()?;
         let settings = self.settings.cluster(graph.plan().slots());

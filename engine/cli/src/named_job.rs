@@ -12,7 +12,8 @@ pub struct JobArguments {
     pub input: Vec<PathBuf>,
     /// `--output`: the folder to write; the result is shown instead if absent.
     pub output: Option<PathBuf>,
-    /// `--split-bytes`: how much of a file one subtask reads at a time; the source decides if absent.
+    /// `--split-bytes`: how much of a file one subtask reads at a time; the source decides if
+    /// absent.
     pub split_bytes: Option<u64>,
     /// `--records`: how many records a generator makes; the job's own number if absent.
     pub records: Option<u64>,

@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 
 /// An owned key.
 ///
-/// Implemented for every `Serialize + DeserializeOwned + Eq + Hash + Clone + Send + Sync + 'static`.
+/// Implemented for every type that is `Serialize + DeserializeOwned + Eq + Hash + Clone + Send +
+/// Sync + 'static`.
 ///
 /// ```
 /// fn is_key<K: sameriver_model::Key>() {}
@@ -25,7 +26,7 @@ use serde::de::DeserializeOwned;
 pub trait Key: Serialize + DeserializeOwned + Eq + Hash + Clone + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
-impl<T> Key for T where T: Serialize + DeserializeOwned + Eq + Hash + Clone + Send + Sync + 'static {}
+impl<T: Serialize + DeserializeOwned + Eq + Hash + Clone + Send + Sync + 'static> Key for T {}
 
 /// A borrowed form of a key, by which tables are searched without a clone: `str` for `String`.
 ///

@@ -21,7 +21,7 @@ use crate::parallelism::{MaxParallelism, Parallelism};
 /// use sameriver_model::{KeyHash, MaxParallelism};
 /// let mut scratch = Vec::new();
 /// let hash = KeyHash::of(&42_u64, &mut scratch)?;
-/// assert_eq!(hash.group(MaxParallelism::default()).get(), hash.group(MaxParallelism::default()).get());
+/// assert!(hash.group(MaxParallelism::default()).get() < 128);
 /// # Ok::<(), sameriver_model::codec::ordered::OrderedError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

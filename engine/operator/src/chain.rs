@@ -8,7 +8,8 @@ use crate::consumer::Progress;
 use crate::context::Context;
 use crate::error::OperatorError;
 
-/// What heads with and without a source have in common; see [`Consumer`](crate::Consumer) for the meaning.
+/// What heads with and without a source have in common; see [`Consumer`](crate::Consumer) for the
+/// meaning.
 pub trait Chain: Send {
     /// See [`Consumer::watermark`](crate::Consumer::watermark).
     fn watermark(

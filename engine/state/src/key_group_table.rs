@@ -44,7 +44,10 @@ struct SubTable<K, V> {
 
 /// The entries of one key group.
 pub(crate) struct KeyGroupTable<K, V> {
-    sub_tables: Vec<SubTable<K, V>>,
+    /// Sub-table 0, inline: a group that was never split is one load away.
+    first: SubTable<K, V>,
+    /// Sub-tables 1 and up.
+    others: Vec<SubTable<K, V>>,
     /// The sub-table of each combination of the low bits of [`probe_hash::sub_table`].
     directory: Vec<u32>,
     /// Those low bits: the length of the directory less one.
@@ -54,10 +57,11 @@ pub(crate) struct KeyGroupTable<K, V> {
 impl<K, V> KeyGroupTable<K, V> {
     pub(crate) fn new() -> Self {
         Self {
-            sub_tables: vec![SubTable {
+            first: SubTable {
                 entries: HashTable::new(),
                 bits: 0,
-            }],
+            },
+            others: Vec::new(),
             directory: vec![0],
             mask: 0,
         }
@@ -65,30 +69,49 @@ impl<K, V> KeyGroupTable<K, V> {
 
     #[inline]
     fn position(&self, hash: KeyHash) -> usize {
+        if self.mask == 0 {
+            return 0;
+        }
         self.directory[(probe_hash::sub_table(hash) & self.mask) as usize] as usize
+    }
+
+    #[inline]
+    fn at(&self, position: usize) -> &SubTable<K, V> {
+        match position.checked_sub(1) {
+            None => &self.first,
+            Some(other) => &self.others[other],
+        }
+    }
+
+    #[inline]
+    fn at_mut(&mut self, position: usize) -> &mut SubTable<K, V> {
+        match position.checked_sub(1) {
+            None => &mut self.first,
+            Some(other) => &mut self.others[other],
+        }
     }
 
     /// The entries among which the key is, if it is anywhere.
     #[inline]
     pub(crate) fn find(&self, hash: KeyHash) -> &Entries<K, V> {
-        &self.sub_tables[self.position(hash)].entries
+        &self.at(self.position(hash)).entries
     }
 
     /// As [`find`](Self::find).
     #[inline]
     pub(crate) fn find_mut(&mut self, hash: KeyHash) -> &mut Entries<K, V> {
         let position = self.position(hash);
-        &mut self.sub_tables[position].entries
+        &mut self.at_mut(position).entries
     }
 
     /// As [`find`](Self::find), with room for one more entry.
     #[inline]
     pub(crate) fn with_room(&mut self, hash: KeyHash) -> &mut Entries<K, V> {
         let mut position = self.position(hash);
-        if self.sub_tables[position].entries.len() >= SUB_TABLE_ENTRIES_MAX {
+        if self.at(position).entries.len() >= SUB_TABLE_ENTRIES_MAX {
             position = self.make_room(hash);
         }
-        &mut self.sub_tables[position].entries
+        &mut self.at_mut(position).entries
     }
 
     /// Splits until the sub-table of `hash` is not full, and names it. A sub-table that has used up
@@ -97,7 +120,7 @@ impl<K, V> KeyGroupTable<K, V> {
     fn make_room(&mut self, hash: KeyHash) -> usize {
         loop {
             let position = self.position(hash);
-            let SubTable { entries, bits } = &self.sub_tables[position];
+            let SubTable { entries, bits } = self.at(position);
             if entries.len() < SUB_TABLE_ENTRIES_MAX || *bits == SUB_TABLE_BITS {
                 return position;
             }
@@ -107,7 +130,7 @@ impl<K, V> KeyGroupTable<K, V> {
 
     /// Moves the entries whose next bit is set into a sub-table of their own.
     fn split(&mut self, position: usize) {
-        let old = &mut self.sub_tables[position];
+        let old = self.at_mut(position);
         let next_bit = 1_u64 << old.bits;
         let bits = old.bits + 1;
         let half = old.entries.len() / 2;
@@ -122,8 +145,8 @@ impl<K, V> KeyGroupTable<K, V> {
         }
         old.entries = clear;
         old.bits = bits;
-        let new = self.sub_tables.len() as u32;
-        self.sub_tables.push(SubTable { entries: set, bits });
+        let new = self.others.len() as u32 + 1;
+        self.others.push(SubTable { entries: set, bits });
         if self.directory.len() < 1 << bits {
             self.directory.extend_from_within(..);
             self.mask = self.directory.len() as u64 - 1;
@@ -135,21 +158,23 @@ impl<K, V> KeyGroupTable<K, V> {
         }
     }
 
+    fn sub_tables(&self) -> impl Iterator<Item = &Entries<K, V>> {
+        let all = std::iter::once(&self.first).chain(&self.others);
+        all.map(|sub_table| &sub_table.entries)
+    }
+
     /// All entries, in no meaningful order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<K, V>> {
-        self.sub_tables.iter().flat_map(|sub| sub.entries.iter())
+        self.sub_tables().flatten()
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.sub_tables.iter().map(|sub| sub.entries.len()).sum()
+        self.sub_tables().map(HashTable::len).sum()
     }
 
     /// The entries of each sub-table.
     #[cfg(test)]
     pub(crate) fn sub_table_lens(&self) -> Vec<usize> {
-        self.sub_tables
-            .iter()
-            .map(|sub| sub.entries.len())
-            .collect()
+        self.sub_tables().map(HashTable::len).collect()
     }
 }

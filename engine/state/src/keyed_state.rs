@@ -39,14 +39,15 @@ impl<K: Key, T: Send + 'static> AnyTable for HeapTable<K, Option<T>> {
 /// # Examples
 /// ```
 /// use sameriver_model::{
-///     KeyGroupRange, KeyHash, MaxParallelism, Parallelism, ProcessingTime, SubtaskIndex, Watermark,
+///     KeyGroupRange, KeyHash, MaxParallelism, Parallelism, ProcessingTime,
+///     SubtaskIndex, Watermark,
 /// };
 /// use sameriver_state::{Declare, KeyedState};
 ///
 /// let max = MaxParallelism::default();
 /// let all = KeyGroupRange::of(SubtaskIndex::new(0), Parallelism::ONE, max);
 /// let (mut state, count) =
-///     KeyedState::declare(all, max, |declare: &mut Declare<'_, u64>| declare.value::<u64>("count"))?;
+///     KeyedState::declare(all, max, |d: &mut Declare<'_, u64>| d.value::<u64>("count"))?;
 /// let (key, hash) = (7, KeyHash::of(&7_u64, &mut Vec::new())?);
 /// let mut at = state.at(&key, hash, None, Watermark::MIN, ProcessingTime::default());
 /// count.update(&mut at, |n| *n.get_or_insert(0) += 1)?;

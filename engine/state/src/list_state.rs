@@ -13,7 +13,8 @@ use crate::value::Value;
 /// # Examples
 /// ```
 /// # use sameriver_model::{
-/// #     KeyGroupRange, KeyHash, MaxParallelism, Parallelism, ProcessingTime, SubtaskIndex, Watermark,
+/// #     KeyGroupRange, KeyHash, MaxParallelism, Parallelism, ProcessingTime,
+/// #     SubtaskIndex, Watermark,
 /// # };
 /// # use sameriver_state::{Declare, KeyedState};
 /// # let max = MaxParallelism::default();

@@ -1,7 +1,7 @@
 //! Events: drawn from a number, or read from a line.
 //!
-//! Invariant: an event is a pure function of (seed, partition, offset); in one partition its time is
-//! never more than the allowed disorder behind an earlier event's.
+//! Invariant: an event is a pure function of (seed, partition, offset); in one partition its time
+//! is never more than the allowed disorder behind an earlier event's.
 
 use sameriver::prelude::UserError;
 use serde::{Deserialize, Serialize};

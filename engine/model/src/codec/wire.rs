@@ -1,4 +1,4 @@
-//! The `wire` encoding: bincode 1.3.3, fixed-width little-endian integers. Both ends are one binary.
+//! The `wire` encoding: bincode 1.3.3, fixed-width little-endian integers, one binary at both ends.
 //!
 //! Invariant: this is the only file that names bincode. What bincode would write without complaint
 //! and read back shifted (skipped fields) is refused when it is written.
