@@ -159,3 +159,47 @@ impl fmt::Display for KeyGroupRange {
         write!(f, "kg[{}..{})", self.first, self.end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn hash(key: &(impl Serialize + ?Sized)) -> KeyHash {
+        KeyHash::of(key, &mut Vec::new()).expect("the key has canonical bytes")
+    }
+
+    proptest! {
+        #[test]
+        fn every_group_is_in_the_range_of_its_owner_and_in_no_other(
+            max in 1..400_u32,
+            subtasks in 1..400_u32,
+        ) {
+            let max = MaxParallelism::new(max).unwrap();
+            let parallelism = Parallelism::new(subtasks.min(max.get())).unwrap();
+            let ranges = (0..parallelism.get())
+                .map(|index| KeyGroupRange::of(SubtaskIndex::new(index), parallelism, max));
+            let groups = ranges.enumerate().flat_map(|(index, range)| {
+                range.iter().map(move |group| (group, index as u32))
+            });
+            let expected = (0..max.get()).map(|group| {
+                let group = KeyGroup::new(group);
+                (group, group.owner(parallelism, max).get())
+            });
+            prop_assert!(groups.eq(expected));
+        }
+
+        #[test]
+        fn every_key_has_a_group_below_the_maximum(key: u64, max in 1..=MaxParallelism::LIMIT) {
+            let max = MaxParallelism::new(max).unwrap();
+            prop_assert!(hash(&key).group(max).get() < max.get());
+        }
+
+        #[test]
+        fn a_borrowed_key_has_the_hash_of_the_owned_one(key: String, bytes: Vec<u8>) {
+            prop_assert_eq!(hash(key.as_str()), hash(&key));
+            prop_assert_eq!(hash(bytes.as_slice()), hash(&bytes));
+        }
+    }
+}
