@@ -1,8 +1,9 @@
 //! What the project promises, held from outside.
 //!
-//! Reading order: [`repository`] → [`promise`] → [`conformance`].
+//! Reading order: [`repository`] → [`promise`] → [`conformance`] → [`upper_case`].
 #![forbid(unsafe_code)]
 
 pub mod conformance;
 pub mod promise;
 pub mod repository;
+pub mod upper_case;
