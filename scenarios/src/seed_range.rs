@@ -16,6 +16,9 @@ use std::str::FromStr;
 pub struct SeedRange(Range<u64>);
 
 impl SeedRange {
+    /// The most seeds of a range: they are kept in memory.
+    pub const MAX: u64 = 10_000_000;
+
     /// The seeds in ascending order.
     pub fn seeds(&self) -> Range<u64> {
         self.0.clone()
@@ -41,13 +44,22 @@ impl FromStr for SeedRange {
         };
         let (first, end) = (number(first)?, number(end)?);
         if first == end {
+            let from = first.min(u64::MAX - 1);
             return Err(format!(
-                "`{text}` has no seeds: the end is exclusive, write {first}..{}",
-                first.saturating_add(1)
+                "`{text}` has no seeds: the end is exclusive, write {from}..{}",
+                from + 1
             ));
         }
         if first > end {
             return Err(format!("`{text}` is reversed: write {end}..{first}"));
+        }
+        if end - first > Self::MAX {
+            return Err(format!(
+                "`{text}` has {} seeds, at most {} run at a time: write {first}..{}",
+                end - first,
+                Self::MAX,
+                first + Self::MAX
+            ));
         }
         Ok(Self(first..end))
     }
@@ -68,6 +80,8 @@ mod tests {
         let complaint = |text: &str| text.parse::<SeedRange>().expect_err("it is wrong");
         assert!(complaint("7..7").contains("write 7..8"));
         assert!(complaint("9..3").contains("write 3..9"));
+        assert!(complaint(&format!("{0}..{0}", u64::MAX)).contains(&u64::MAX.to_string()));
+        assert!(complaint("5..99999999999").contains("write 5..10000005"));
         assert!(complaint("12").contains("FIRST..END"));
         assert!(complaint("a..3").contains("`a`"));
     }

@@ -4,6 +4,7 @@
 //! a vacuous seed is one only if more than one in fifty is.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use sameriver_cli::Exit;
 use sameriver_cli::command::{complain, print};
+use sameriver_cli::summary::grouped;
 use sameriver_sim::{
     Batch, BatchSummary, Finding, FindingKind, Limits, Outcome, Watchdog, self_check,
 };
@@ -28,7 +30,12 @@ pub struct SimArguments {
     /// The scenario; `all` lets each seed draw one.
     pub scenario: String,
     /// The seeds: the first and, behind the dots, the end that is not run any more.
-    #[arg(long, value_name = "FIRST..END", default_value = "0..100")]
+    #[arg(
+        long,
+        value_name = "FIRST..END",
+        default_value = "0..100",
+        allow_hyphen_values = true
+    )]
     pub seeds: SeedRange,
     /// How many seeds run at once; as many as there are processors if left out.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
@@ -56,11 +63,20 @@ const DESCRIBED: usize = 5;
 
 /// Carries the command out.
 pub fn execute(arguments: &SimArguments) -> ExitCode {
-    match choose(arguments) {
-        Ok(story) => run(arguments, story),
-        Err(message) => {
+    let story = choose(arguments).map_err(|message| (Exit::Usage, message));
+    // The trace's file is made first: nobody should wait for seeds whose trace has no place.
+    let opened = story.and_then(|story| {
+        let file = arguments.trace.as_deref().map(Trace::create).transpose();
+        Ok((
+            story,
+            file.map_err(|message| (Exit::CannotCreate, message))?,
+        ))
+    });
+    match opened {
+        Ok((story, trace)) => run(arguments, story, trace),
+        Err((exit, message)) => {
             complain(&message);
-            Exit::Usage.into()
+            exit.into()
         }
     }
 }
@@ -85,7 +101,7 @@ fn choose(arguments: &SimArguments) -> Result<Option<&'static Story>, String> {
     Ok(catalogue::find(job.name))
 }
 
-fn run(arguments: &SimArguments, story: Option<&'static Story>) -> ExitCode {
+fn run(arguments: &SimArguments, story: Option<&'static Story>, trace: Option<Trace>) -> ExitCode {
     let limits = Limits {
         capture: arguments.trace.is_some(),
         ..Limits::default()
@@ -113,11 +129,9 @@ fn run(arguments: &SimArguments, story: Option<&'static Story>) -> ExitCode {
             true
         });
     bar.finish_and_clear();
-    if let Some(file) = &arguments.trace {
-        if let Err(message) = write_trace(file, &report.trace) {
-            complain(&message);
-            return Exit::CannotCreate.into();
-        }
+    if let Some(Err(message)) = trace.map(|trace| trace.write(&report.trace)) {
+        complain(&message);
+        return Exit::CannotCreate.into();
     }
     report.close(&arguments.scenario, &summary)
 }
@@ -152,20 +166,36 @@ fn progress(seeds: u64) -> ProgressBar {
     ProgressBar::new(seeds).with_style(style.expect("the template is right"))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a file of the user's, outside of any world"
-)]
-fn write_trace(file: &Path, lines: &[String]) -> Result<(), String> {
-    let complaint = |error| {
-        format!(
-            "cannot write the trace to {}: {error}: check the folder",
-            file.display()
-        )
-    };
-    let mut out = std::io::BufWriter::new(std::fs::File::create(file).map_err(complaint)?);
-    let written = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
-    written.and_then(|()| out.flush()).map_err(complaint)
+/// The file of `--trace`.
+struct Trace {
+    path: PathBuf,
+    file: File,
+}
+
+impl Trace {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a file of the user's, outside of any world"
+    )]
+    fn create(path: &Path) -> Result<Self, String> {
+        let file = File::create(path).map_err(|error| unwritten(path, &error))?;
+        let path = path.to_owned();
+        Ok(Self { path, file })
+    }
+
+    fn write(self, lines: &[String]) -> Result<(), String> {
+        let mut out = std::io::BufWriter::new(self.file);
+        let written = lines.iter().try_for_each(|line| writeln!(out, "{line}"));
+        let written = written.and_then(|()| out.flush());
+        written.map_err(|error| unwritten(&self.path, &error))
+    }
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> String {
+    let path = path.display();
+    format!(
+        "cannot write the trace to {path}: {error}: name a file in a folder that may be written"
+    )
 }
 
 /// What the seeds came to.
@@ -223,20 +253,21 @@ impl Report {
         let played = self
             .played
             .iter()
-            .map(|(name, seeds)| format!("{name} {seeds}"));
+            .map(|(name, seeds)| format!("{name} {}", grouped(*seeds)));
         let played = played.collect::<Vec<_>>().join(", ");
         let passed: u64 = self.played.values().sum();
         let wall = summary.wall_time.as_secs_f64().max(1e-9);
         let simulated = summary.virtual_time.as_secs_f64();
         format!(
-            "{passed} of {} seeds passed ({played}), {} failed, {vacuous} vacuous\n\
+            "{} of {} seeds passed ({played}), {} failed, {vacuous} vacuous\n\
              {} rows compared with references, {} events\n\
              simulated {simulated:.1} s in {wall:.2} s: {:.0} times real time, {:.1} seeds a second\n\
              fold of trace hashes: {}",
-            summary.seeds,
+            grouped(passed),
+            grouped(summary.seeds),
             self.findings.len(),
-            self.rows,
-            summary.events,
+            grouped(self.rows as u64),
+            grouped(summary.events),
             simulated / wall,
             summary.seeds as f64 / wall,
             summary.fold.hash(),

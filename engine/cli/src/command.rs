@@ -34,10 +34,10 @@ pub struct SettingsSource {
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
     /// A setting on top of the file, such as `batch_records=64`; may be repeated.
-    #[arg(long = "set", value_name = "NAME=VALUE")]
+    #[arg(long = "set", value_name = "NAME=VALUE", allow_hyphen_values = true)]
     pub set: Vec<String>,
     /// Subtasks of every operator that does not choose.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub parallelism: Option<String>,
 }
 
@@ -161,6 +161,12 @@ pub(crate) type Ended = Result<(), (Exit, String)>;
 pub fn complain(message: &str) {
     // A terminal that is gone hears nothing; the exit code still tells.
     let _ = writeln!(std::io::stderr(), "error: {message}");
+}
+
+/// Writes to stderr what the user may want to know beside the result.
+pub(crate) fn report(text: &str) {
+    // A terminal that is gone hears nothing; the exit code still tells.
+    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.

@@ -28,6 +28,16 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Every end there is.
+    pub const ALL: [Self; 6] = [
+        Self::Success,
+        Self::JobFailed,
+        Self::Usage,
+        Self::BadInput,
+        Self::NoInput,
+        Self::CannotCreate,
+    ];
+
     /// The number that the shell sees.
     pub const fn code(self) -> u8 {
         match self {

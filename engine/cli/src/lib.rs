@@ -3,7 +3,7 @@
 //! A binary hands over its named jobs; [`main`] does the rest. A binary with commands of its own
 //! flattens [`Command`] into its own `clap` type and calls [`execute`].
 //!
-//! Reading order: [`named_job`] → [`command`] → [`run`] → [`exit`] → [`logging`].
+//! Reading order: [`named_job`] → [`command`] → [`run`] → [`summary`] → [`exit`] → [`logging`].
 //!
 //! Invariant: the only room that reads environment variables and decides exit codes.
 #![forbid(unsafe_code)]
@@ -14,7 +14,7 @@ pub mod logging;
 pub mod named_job;
 pub mod run;
 pub mod settings;
-mod summary;
+pub mod summary;
 
 pub use command::{Command, execute, parse_with};
 pub use exit::Exit;

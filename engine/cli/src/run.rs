@@ -1,11 +1,14 @@
 //! `run`: a job on this machine, a spinner while it runs, a summary when it has ended.
+//!
+//! Invariant: standard output has results only, so that it can be piped on; the spinner and the
+//! summary go to stderr.
 
 use std::time::Duration;
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 use sameriver::JobError;
 
-use crate::command::{Ended, RunArguments, print};
+use crate::command::{Ended, RunArguments, print, report};
 use crate::exit::Exit;
 use crate::named_job::{self, JobArguments};
 use crate::{settings, summary};
@@ -24,7 +27,8 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     };
     let function = (job.make)(&given).map_err(usage)?;
 
-    let progress = ProgressBar::new_spinner();
+    let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
+    let progress = ProgressBar::new_spinner().with_style(style.expect("the template is right"));
     progress.enable_steady_tick(Duration::from_millis(100));
     progress.set_message(format!(
         "{} at parallelism {}",
@@ -49,7 +53,7 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     if let Some(folder) = &given.output {
         print(&format!("written to {}", folder.display()));
     }
-    print(&summary::of(job.name, &result, took));
+    report(&summary::of(job.name, &result, took));
     Ok(())
 }
 

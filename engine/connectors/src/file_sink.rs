@@ -63,8 +63,9 @@ impl<T: Element> LineFormat<T> for Json {
 /// Each subtask writes a file of its own, `part-<subtask>.txt` or `part-<subtask>.jsonl`, in one
 /// folder, which is created if it is missing. While it grows, the file is called
 /// `part-<subtask>.inprogress`; it gets its final name, durably, when the input has ended. A
-/// subtask without records leaves an empty file. A job that fails leaves no file under a final
-/// name. Exactly-once results of jobs that restart come with checkpoints.
+/// subtask without records leaves an empty file. A subtask that fails leaves no file under a final
+/// name; files of subtasks that had finished before stay. Exactly-once results of jobs that restart
+/// come with checkpoints.
 ///
 /// ```
 /// use sameriver_connectors::FileSink;

@@ -203,6 +203,10 @@ pub(crate) fn remedy(cause: &io::Error) -> &'static str {
         "name the files in it one by one"
     } else if kind == io::ErrorKind::PermissionDenied {
         "let the user that runs the job read it"
+    } else if kind == io::ErrorKind::NotADirectory {
+        "check the path: a part of it is a file, not a folder"
+    } else if kind == io::ErrorKind::Unsupported {
+        "write its content to a file first, or use the source `Stdin`"
     } else {
         "check the file and its disk"
     }

@@ -88,12 +88,16 @@ impl Disk for RealDisk {
     fn entry(&self, path: &Path) -> BoxFuture<io::Result<EntryKind>> {
         self.run(path, |path| {
             let found = fs::metadata(path)?;
-            Ok(if found.is_dir() {
-                EntryKind::Directory
-            } else {
-                EntryKind::File {
-                    length: found.len(),
-                }
+            if found.is_dir() {
+                return Ok(EntryKind::Directory);
+            }
+            if !found.is_file() {
+                // Its length would be told as 0, and all that is in it would be passed over.
+                let pipe = "it is a pipe or a device, not a file";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, pipe));
+            }
+            Ok(EntryKind::File {
+                length: found.len(),
             })
         })
     }

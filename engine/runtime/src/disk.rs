@@ -51,7 +51,8 @@ pub trait Disk: Send + Sync {
     /// Creates a folder and the folders above it.
     fn create_directories(&self, path: &Path) -> BoxFuture<io::Result<()>>;
 
-    /// What the path names; [`io::ErrorKind::NotFound`] if nothing.
+    /// What the path names; [`io::ErrorKind::NotFound`] if nothing, [`io::ErrorKind::Unsupported`]
+    /// if neither a file nor a folder.
     fn entry(&self, path: &Path) -> BoxFuture<io::Result<EntryKind>>;
 
     /// The names in a folder, in ascending byte order.

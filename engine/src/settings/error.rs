@@ -13,7 +13,7 @@ use super::Origin;
 #[derive(Debug, Error)]
 pub enum SettingsError {
     /// The file cannot be read.
-    #[error("cannot read settings file {}: {cause}: check the path", path.display())]
+    #[error("cannot read settings file {}: {cause}: {}", path.display(), reading(cause))]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -21,7 +21,11 @@ pub enum SettingsError {
         cause: io::Error,
     },
     /// The file is not TOML.
-    #[error("settings file {}: {cause}", path.display())]
+    #[error(
+        "settings file {}: {}\nwrite one `name = value` a line; `settings --print` shows how",
+        path.display(),
+        cause.to_string().trim_end()
+    )]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -60,6 +64,14 @@ pub enum SettingsError {
         /// What to do.
         remedy: String,
     },
+}
+
+fn reading(cause: &io::Error) -> &'static str {
+    if cause.kind() == io::ErrorKind::InvalidData {
+        "save it as UTF-8"
+    } else {
+        "check the path"
+    }
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

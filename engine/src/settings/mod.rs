@@ -102,6 +102,11 @@ impl Settings {
         EffectiveSettings::load(path)?.validated()
     }
 
+    /// The most task managers of an embedded cluster: each is a network node in this process.
+    const TASK_MANAGERS_MAX: u32 = 1_024;
+    /// The most data threads of all task managers: as many as an operator can have subtasks.
+    const SLOTS_MAX: u64 = 32_768;
+
     /// Checks each field and what the fields mean together.
     ///
     /// # Errors
@@ -149,13 +154,24 @@ impl Settings {
             );
             return Err(self.refused("parallelism", &remedy));
         }
+        if self.task_managers > Self::TASK_MANAGERS_MAX {
+            let remedy = format!("choose 1 to {}", Self::TASK_MANAGERS_MAX);
+            return Err(self.refused("task_managers", &remedy));
+        }
+        if self.all_slots() > Self::SLOTS_MAX {
+            let remedy = format!(
+                "with task_managers = {} that is more than {} data threads: lower one of them",
+                self.task_managers,
+                Self::SLOTS_MAX
+            );
+            return Err(self.refused("slots", &remedy));
+        }
         self.check_slots(self.parallelism)
     }
 
     /// Refuses a number of slots that a job does not fit into.
     pub(crate) fn check_slots(&self, slots_needed: u32) -> Result<(), SettingsError> {
-        let slots = u64::from(self.slots) * u64::from(self.task_managers);
-        if self.slots == 0 || slots >= u64::from(slots_needed) {
+        if self.slots == 0 || self.all_slots() >= u64::from(slots_needed) {
             return Ok(());
         }
         let remedy = format!(
@@ -164,6 +180,10 @@ impl Settings {
             self.task_managers
         );
         Err(self.refused("slots", &remedy))
+    }
+
+    fn all_slots(&self) -> u64 {
+        u64::from(self.slots) * u64::from(self.task_managers)
     }
 
     fn parallelism_checked(&self) -> Result<Parallelism, SettingsError> {

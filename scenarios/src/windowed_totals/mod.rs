@@ -15,6 +15,7 @@ use sameriver::JobResult;
 use sameriver::connectors::{CollectedResults, Draws, FileSink, FileSource, Generator};
 use sameriver::prelude::*;
 use sameriver_cli::named_job::JobFunction;
+use sameriver_cli::summary::grouped;
 use sameriver_cli::{JobArguments, NamedJob};
 use serde::{Deserialize, Serialize};
 
@@ -130,6 +131,23 @@ pub fn windowed_totals(env: &mut Environment, arguments: &JobArguments) -> Resul
 }
 
 fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
+    let (records, seed) = (arguments.records, arguments.seed);
+    let of_generator = [("--records", records), ("--seed", seed)];
+    let of_files = [("--split-bytes", arguments.split_bytes)];
+    let (without_use, remedy): (&[_], _) = if arguments.input.is_empty() {
+        (
+            &of_files,
+            "is for files: name one with --input, or leave it out",
+        )
+    } else {
+        (
+            &of_generator,
+            "is for generated input: leave it or --input out",
+        )
+    };
+    if let Some((option, value)) = without_use.iter().find_map(|(o, v)| v.map(|v| (o, v))) {
+        return Err(format!("{option} {value} {remedy}"));
+    }
     let arguments = arguments.clone();
     Ok(Arc::new(move |env| windowed_totals(env, &arguments)))
 }
@@ -142,10 +160,13 @@ fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> 
     }
     let collected = result.collected::<WindowTotal>("totals");
     let mut totals = collected.map_err(|error| error.to_string())?;
+    if totals.is_empty() {
+        return Ok("no totals".to_owned());
+    }
     totals.sort_by_key(|total| (total.start, total.key));
     let mut text = format!(
         "{} totals; the first:\n  start ms        key     total\n",
-        totals.len()
+        grouped(totals.len() as u64)
     );
     for WindowTotal { start, key, total } in totals.iter().take(SHOWN) {
         text += &format!("  {start:<13} {key:>5} {total:>9}\n");

@@ -14,6 +14,7 @@ use sameriver::JobResult;
 use sameriver::connectors::{CollectedResults, FileSink, FileSource};
 use sameriver::prelude::*;
 use sameriver_cli::named_job::JobFunction;
+use sameriver_cli::summary::grouped;
 use sameriver_cli::{JobArguments, NamedJob};
 use serde::{Deserialize, Serialize};
 
@@ -134,6 +135,12 @@ impl KeyedProcess<String, String> for CountToTheEnd {
 }
 
 fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
+    let generator = [("--records", arguments.records), ("--seed", arguments.seed)];
+    if let Some((option, value)) = generator.iter().find_map(|(o, v)| v.map(|v| (o, v))) {
+        return Err(format!(
+            "{option} {value} is for generated input, but word_count reads files: leave it out"
+        ));
+    }
     let arguments = arguments.clone();
     Ok(Arc::new(move |env| word_count(env, &arguments)))
 }
@@ -148,18 +155,20 @@ fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> 
     let mut totals = collected.map_err(|error| error.to_string())?;
     totals.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.word.cmp(&b.word)));
     let words: u64 = totals.iter().map(|total| total.count).sum();
-    let width = totals
-        .iter()
-        .take(SHOWN)
-        .map(|total| total.word.len())
-        .max()
-        .unwrap_or(0);
+    if words == 0 {
+        return Ok("no words".to_owned());
+    }
+    let different = grouped(totals.len() as u64);
+    totals.truncate(SHOWN);
+    let width = totals.iter().map(|total| total.word.len()).max();
+    let width = width.unwrap_or(0);
+    let counts = grouped(totals[0].count).len();
     let mut text = format!(
-        "{words} words, {} different; the most frequent:\n",
-        totals.len()
+        "{} words, {different} different; the most frequent:\n",
+        grouped(words)
     );
-    for WordTotal { word, count } in totals.iter().take(SHOWN) {
-        text += &format!("  {word:width$}  {count:>6}\n");
+    for WordTotal { word, count } in totals {
+        text += &format!("  {word:width$}  {:>counts$}\n", grouped(count));
     }
     Ok(text)
 }
