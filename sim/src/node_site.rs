@@ -68,6 +68,7 @@ pub(crate) struct NodeSite {
     pub(crate) tasks: Mutex<Tasks>,
     pub(crate) disk: Mutex<DiskModel>,
     pub(crate) blocking: Mutex<RandomStream>,
+    pub(crate) turns: Mutex<RandomStream>,
 }
 
 impl NodeSite {
@@ -89,6 +90,7 @@ impl NodeSite {
                 &format!("disk {name}"),
             ))),
             blocking: Mutex::new(RandomStream::named(seed, &format!("blocking {name}"))),
+            turns: Mutex::new(RandomStream::named(seed, &format!("turns {name}"))),
         }
     }
 

@@ -72,6 +72,10 @@ impl WorldApi for NodeWorld {
         RandomStream::named(seed, &format!("{generation} {stream}"))
     }
 
+    fn turn(&self, _due: usize, count: usize) -> usize {
+        lock(&self.life.site().turns).below(count as u64) as usize
+    }
+
     fn spawn(&self, lane: Lane, name: &str, task: BoxFuture<()>) -> TaskHandle {
         node_task::spawn(&self.world, &self.life, lane, name, task)
     }

@@ -49,6 +49,12 @@ pub trait WorldApi: Send + Sync {
     ) -> BoxFuture<Result<(), Panicked>>;
     /// Reports the work of one slice.
     fn charge(&self, records: u64, bytes: u64) -> Charge;
+    /// Which of `count` things that may go next does go: the one whose turn it is, `due`. A
+    /// simulated world draws one instead, since nothing may depend on the turns.
+    fn turn(&self, due: usize, count: usize) -> usize {
+        debug_assert!(due < count, "one of {count} is due");
+        due
+    }
     /// An address on this node with a free port, to listen on.
     fn any_port(&self) -> Address;
     /// Opens a connection.
@@ -137,6 +143,14 @@ impl World {
     #[inline]
     pub fn charge(&self, records: u64, bytes: u64) -> Charge {
         self.0.charge(records, bytes)
+    }
+
+    /// Which of `count` things that may go next does go, where `due` is the one whose turn it is.
+    ///
+    /// Below `count`. In simulation it is drawn, since nothing may depend on the turns.
+    #[inline]
+    pub fn turn(&self, due: usize, count: usize) -> usize {
+        self.0.turn(due, count)
     }
 
     /// Gives `work` no more than `limit`.

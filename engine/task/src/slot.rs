@@ -12,7 +12,7 @@ use sameriver_operator::OpenArgs;
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{
-    Charge, Lane, Monotonic, Panicked, RandomStream, TaskHandle, Wake, World, select,
+    Charge, Lane, Monotonic, Panicked, TaskHandle, Wake, World, select,
 };
 use thiserror::Error;
 
@@ -61,7 +61,6 @@ impl Slot {
             wake: Wake::new(),
             subtasks: Vec::new(),
             next: 0,
-            order: world.random(&name),
             at: Moment {
                 now: world.now(),
                 wall: ProcessingTime::from_millis(world.wall().as_millis()),
@@ -134,7 +133,6 @@ struct SlotLoop {
     subtasks: Vec<Hosted>,
     /// Where the next look begins.
     next: usize,
-    order: RandomStream,
     at: Moment,
     worked_since: Monotonic,
 }
@@ -158,6 +156,9 @@ impl SlotLoop {
     /// Lets the first subtask that can work take its turn.
     fn round(&mut self) -> Round {
         let mut earliest: Option<Monotonic> = None;
+        if self.subtasks.len() > 1 {
+            self.next = self.world.turn(self.next, self.subtasks.len());
+        }
         for _ in 0..self.subtasks.len() {
             let position = self.next;
             self.next = if position + 1 < self.subtasks.len() {
@@ -320,7 +321,6 @@ impl SlotLoop {
                     attempt,
                     subtask: opened,
                 });
-                self.next = self.order.below(self.subtasks.len() as u64) as usize;
                 SlotEvent::Running { subtask, attempt }
             }
             Err(failure) => SlotEvent::Failed {
