@@ -24,7 +24,12 @@ pub(crate) fn offer_standard(world: &SimWorld) {
     world.offer::<dyn TextOut>(scheme(STDOUT), |site| Arc::new(Outside::new(site)));
     world.offer::<dyn Collector>(COLLECT_SCHEME, |site| {
         // A collection that stays empty is there all the same.
-        drop(site.sim().ledger().collected().collector(collection(site.url())));
+        drop(
+            site.sim()
+                .ledger()
+                .collected()
+                .collector(collection(site.url())),
+        );
         Arc::new(Outside::new(site))
     });
     world.offer_input(BTreeMap::new());
