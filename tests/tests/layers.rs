@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sameriver_tests::repository::{manifests, text};
+use sameriver_tests::repository::{files, manifests, text};
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
@@ -176,4 +176,46 @@ fn only_the_simulator_reaches_its_executor() {
             "{package} reaches madsim"
         );
     }
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let mut unused = Vec::new();
+    let sources = files(".rs");
+    for (folder, manifest) in manifests() {
+        let inside = format!("{folder}/");
+        let others: Vec<String> = manifests().into_iter().map(|(other, _)| other).collect();
+        let deeper = |path: &str| {
+            others.iter().any(|other| {
+                other.len() > folder.len()
+                    && other.starts_with(&inside)
+                    && path.starts_with(&format!("{other}/"))
+            })
+        };
+        let own = sources
+            .iter()
+            .filter(|path| path.starts_with(&inside) && !deeper(path));
+        let code: String = own.map(|path| text(path)).collect();
+        for part in ["dependencies", "dev-dependencies"] {
+            let part = manifest.get(part).and_then(toml::Value::as_table);
+            for name in part.into_iter().flat_map(toml::Table::keys) {
+                let word = name.replace('-', "_");
+                if ![
+                    format!("{word}::"),
+                    format!("use {word}"),
+                    format!("{word};"),
+                ]
+                .iter()
+                .any(|use_of| code.contains(use_of))
+                {
+                    unused.push(format!("{folder}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(
+        unused.is_empty(),
+        "dependencies that nothing names:\n{}",
+        unused.join("\n")
+    );
 }
