@@ -25,7 +25,7 @@ pub struct TreeCopy {
     /// The files of the tree when it was read, by their paths from its top folder.
     files: BTreeMap<String, Vec<u8>>,
     /// Held while this copy is in use.
-    _lock: File,
+    _lock: Lock,
 }
 
 /// Why there is no copy, or no planted bug in it.
@@ -162,11 +162,23 @@ impl TreeCopy {
     }
 }
 
-fn lock(folder: &Path) -> Result<File, CopyError> {
+/// Says that a copy is in use, to other processes too.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child of this process may hold the file open for a moment longer than we do. What
+        // cannot be unlocked is unlocked when the process ends.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(folder: &Path) -> Result<Lock, CopyError> {
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|cause| failed(&path, cause))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(CopyError::InUse {
             path: folder.display().to_string(),
         }),
