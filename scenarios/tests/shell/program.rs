@@ -1,0 +1,132 @@
+//! Starts the binary in a folder of its own, and keeps what it wrote.
+//!
+//! Invariant: nothing of the caller's surroundings reaches the program but the words given to it;
+//! every folder is new and is removed with its [`Folder`].
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a shell's view: real files and real processes"
+)]
+
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// The top folder of the repository.
+pub(crate) fn top() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent()
+        .expect("the crate lies in the top folder")
+        .into()
+}
+
+/// A text of the repository.
+pub(crate) fn text(path: &str) -> String {
+    let path = top().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A new folder, in which programs are started.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("shell-{}-{number}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("the target folder can be written");
+        Self(path)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.path(name), bytes).expect("a folder of ours can be written");
+    }
+
+    pub(crate) fn make(&self, folder: &str) {
+        fs::create_dir_all(self.path(folder)).expect("a folder of ours can be written");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    /// The names in a folder, in ascending order.
+    pub(crate) fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).expect("a folder of ours can be read");
+        let names = entries.map(|entry| entry.expect("an entry can be read").file_name());
+        let mut names: Vec<String> = names.map(|name| name.to_string_lossy().into()).collect();
+        names.sort();
+        names
+    }
+
+    /// Runs `sameriver` with these words, separated by spaces.
+    pub(crate) fn run(&self, words: &str) -> Ended {
+        self.run_with(words, &[])
+    }
+
+    /// Runs `sameriver` with these words and environment variables.
+    pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Ended {
+        let mut command = self.command(words);
+        let output = command.envs(variables.iter().copied()).output();
+        let output = output.expect("the binary can be started");
+        let text = |bytes| String::from_utf8(bytes).expect("our own words are UTF-8");
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+
+    /// Runs `sameriver` for a reader that takes its first byte and goes away, as `head -c 1` does.
+    pub(crate) fn run_for_short_reader(&self, words: &str) -> Ended {
+        let mut command = self.command(words);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        let mut byte = [0];
+        let mut out = child.stdout.take().expect("it is a pipe");
+        out.read_exact(&mut byte).expect("it writes something");
+        drop(out);
+        let output = child.wait_with_output().expect("the binary ends");
+        Ended {
+            code: output.status.code(),
+            stdout: String::new(),
+            stderr: String::from_utf8(output.stderr).expect("our own words are UTF-8"),
+        }
+    }
+
+    fn command(&self, words: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sameriver"));
+        command
+            .args(words.split_whitespace())
+            .current_dir(&self.0)
+            .stdin(Stdio::null())
+            .env_remove("RUST_LOG")
+            // A panic would show itself at length.
+            .env("RUST_BACKTRACE", "1");
+        command
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A folder that stays behind in the target folder does no harm.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
