@@ -138,6 +138,6 @@ impl WorldApi for NodeWorld {
 
     fn service(&self, wanted: TypeId, url: &str) -> Result<Box<dyn Any + Send>, ServiceError> {
         let factory = lock(self.world.services()).find(wanted, url)?;
-        Ok(factory.make(&self.world, &self.life, url))
+        factory.make(&self.world, &self.life, url)
     }
 }

@@ -76,17 +76,31 @@ impl ServiceSite {
     }
 }
 
-type Make = dyn Fn(ServiceSite) -> Box<dyn Any + Send> + Send + Sync;
+type Made = Box<dyn Any + Send>;
+type Make = dyn Fn(ServiceSite) -> Result<Made, String> + Send + Sync;
+
+/// What is in the box when the scheme is there, but not as the trait that is wanted: the caller's
+/// downcast says which one that was.
+struct OtherTrait;
 
 #[derive(Clone)]
 pub(crate) struct Factory(Arc<Make>);
 
 impl Factory {
-    pub(crate) fn make(&self, world: &SimWorld, life: &Life, url: &str) -> Box<dyn Any + Send> {
-        (self.0)(ServiceSite {
+    pub(crate) fn make(
+        &self,
+        world: &SimWorld,
+        life: &Life,
+        url: &str,
+    ) -> Result<Made, ServiceError> {
+        let made = (self.0)(ServiceSite {
             world: world.clone(),
             life: life.clone(),
             url: url.to_owned(),
+        });
+        made.map_err(|reason| ServiceError::Failed {
+            url: url.to_owned(),
+            reason,
         })
     }
 }
@@ -107,9 +121,10 @@ impl Services {
             });
         };
         let same = offered.iter().find(|(trait_id, _)| *trait_id == wanted);
-        // Of another trait: the caller's downcast says which one it wanted.
-        let (_, factory) = same.unwrap_or(&offered[0]);
-        Ok(factory.clone())
+        Ok(same.map_or_else(
+            || Factory(Arc::new(|_| Ok(Box::new(OtherTrait)))),
+            |(_, factory)| factory.clone(),
+        ))
     }
 
     fn offer(&mut self, scheme: &str, trait_id: TypeId, factory: Factory) {
@@ -127,7 +142,17 @@ impl SimWorld {
         scheme: &str,
         make: impl Fn(ServiceSite) -> Arc<T> + Send + Sync + 'static,
     ) {
-        let factory = Factory(Arc::new(move |site| Box::new(make(site))));
+        self.try_offer(scheme, move |site| Ok(make(site)));
+    }
+
+    /// As [`offer`](Self::offer), for a service that cannot be opened at every URL: the error says
+    /// why.
+    pub fn try_offer<T: ?Sized + Send + Sync + 'static>(
+        &self,
+        scheme: &str,
+        make: impl Fn(ServiceSite) -> Result<Arc<T>, String> + Send + Sync + 'static,
+    ) {
+        let factory = Factory(Arc::new(move |site| Ok(Box::new(make(site)?) as Made)));
         lock(self.services()).offer(scheme, TypeId::of::<T>(), factory);
     }
 }
