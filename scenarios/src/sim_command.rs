@@ -55,7 +55,7 @@ pub struct SimArguments {
 }
 
 /// One seed may take so long outside before the process is ended.
-const WALL_LIMIT: Duration = Duration::from_secs(60);
+const WALL_LIMIT: Duration = Duration::from_mins(1);
 /// One in so many seeds may be vacuous, and a few more, lest a small batch hangs on one draw.
 const VACUOUS_ONE_IN: u64 = 50;
 const VACUOUS_MORE: u64 = 2;

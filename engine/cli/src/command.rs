@@ -115,9 +115,11 @@ pub fn parse_with<P: Parser>(
     parsed.map_err(|complaint| {
         // A terminal that is gone hears nothing; the exit code still tells.
         let _ = complaint.print();
-        match complaint.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success,
-            _ => Exit::Usage,
+        let asked_for = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
+        if asked_for.contains(&complaint.kind()) {
+            Exit::Success
+        } else {
+            Exit::Usage
         }
     })
 }
@@ -132,18 +134,13 @@ pub(crate) fn main(name: &'static str, jobs: &[NamedJob]) -> Exit {
 /// Carries out a command.
 pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
     let done = match command {
-        Command::List => Ok(list(jobs)),
+        Command::List => {
+            list(jobs);
+            Ok(())
+        }
         Command::Run(arguments) => run::run(arguments, jobs),
         Command::Graph(arguments) => graph(arguments, jobs),
-        Command::Settings(arguments) => settings::effective(&arguments.source)
-            .and_then(|settings| {
-                settings
-                    .clone()
-                    .validated()
-                    .map_err(|error| error.to_string())?;
-                Ok(print(&settings.to_string()))
-            })
-            .map_err(|message| (Exit::Usage, message)),
+        Command::Settings(arguments) => print_settings(&arguments.source),
     };
     match done {
         Ok(()) => Exit::Success,
@@ -180,6 +177,15 @@ pub fn print(text: &str) {
         }
     });
     let _ = out.flush();
+}
+
+fn print_settings(source: &SettingsSource) -> Ended {
+    let usage = |message| (Exit::Usage, message);
+    let settings = settings::effective(source).map_err(usage)?;
+    let fits = settings.clone().validated();
+    fits.map_err(|error| usage(error.to_string()))?;
+    print(&settings.to_string());
+    Ok(())
 }
 
 fn list(jobs: &[NamedJob]) {

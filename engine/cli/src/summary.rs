@@ -12,8 +12,8 @@ const RATE_FROM: Duration = Duration::from_millis(100);
 pub(crate) fn of(name: &str, result: &JobResult, took: Duration) -> String {
     let vertices = result.vertices();
     let read: u64 = vertices.first().map_or(0, VertexMetrics::records_in);
-    let mut text = format!(
-        "{name} {}: {} in {}{}\n",
+    let head = format!(
+        "{name} {}: {} in {}{}",
         result.end(),
         counted(read, "record"),
         lasting(took),
@@ -29,11 +29,11 @@ pub(crate) fn of(name: &str, result: &JobResult, took: Duration) -> String {
     };
     let [name, subtasks, taken, sent] = [0, 1, 2, 3].map(width);
     let notes = std::iter::once(String::new()).chain(vertices.iter().map(late));
-    for (row, note) in rows.iter().zip(notes) {
-        let [a, b, c, d] = row;
-        text += &format!("  {a:name$}  {b:>subtasks$}  {c:>taken$}  {d:>sent$}{note}\n");
-    }
-    text
+    let table = rows.iter().zip(notes).map(|([a, b, c, d], note)| {
+        format!("  {a:name$}  {b:>subtasks$}  {c:>taken$}  {d:>sent$}{note}")
+    });
+    let lines: Vec<String> = std::iter::once(head).chain(table).collect();
+    lines.join("\n") + "\n"
 }
 
 fn row(vertex: &VertexMetrics) -> [String; 4] {

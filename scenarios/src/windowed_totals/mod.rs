@@ -93,27 +93,21 @@ impl Aggregate<Event> for Total {
 pub fn windowed_totals(env: &mut Environment, arguments: &JobArguments) -> Result<(), BuildError> {
     env.name("windowed_totals");
     let watermarks = Watermarks::bounded(DISORDER).event_time(|event: &Event| event.at);
-    let events = match arguments.input.split_first() {
-        Some((first, more)) => {
-            let lines = more.iter().fold(FileSource::lines(first), FileSource::and);
-            let lines = match arguments.split_bytes {
-                Some(bytes) => lines.split_bytes(bytes),
-                None => lines,
-            };
-            env.source("events", lines.parse(event::parse))
-                .watermarks(watermarks)
-        }
-        None => {
-            let seed = arguments.seed.unwrap_or(SEED);
-            let each = arguments
-                .records
-                .unwrap_or(RECORDS)
-                .div_ceil(u64::from(PARTITIONS));
-            let make =
-                move |partition, offset, _: &mut Draws| event::generate(seed, partition, offset);
-            env.source("events", Generator::new("events", PARTITIONS, each, make))
-                .watermarks(watermarks)
-        }
+    let events = if let Some((first, more)) = arguments.input.split_first() {
+        let lines = more.iter().fold(FileSource::lines(first), FileSource::and);
+        let lines = match arguments.split_bytes {
+            Some(bytes) => lines.split_bytes(bytes),
+            None => lines,
+        };
+        env.source("events", lines.parse(event::parse))
+            .watermarks(watermarks)
+    } else {
+        let seed = arguments.seed.unwrap_or(SEED);
+        let records = arguments.records.unwrap_or(RECORDS);
+        let each = records.div_ceil(u64::from(PARTITIONS));
+        let make = move |partition, offset, _: &mut Draws| event::generate(seed, partition, offset);
+        env.source("events", Generator::new("events", PARTITIONS, each, make))
+            .watermarks(watermarks)
     };
     let totals = events
         .key_by(|event| event.key)
@@ -164,14 +158,18 @@ fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> 
         return Ok("no totals".to_owned());
     }
     totals.sort_by_key(|total| (total.start, total.key));
-    let mut text = format!(
-        "{} totals; the first:\n  start ms        key     total\n",
-        grouped(totals.len() as u64)
-    );
-    for WindowTotal { start, key, total } in totals.iter().take(SHOWN) {
-        text += &format!("  {start:<13} {key:>5} {total:>9}\n");
-    }
-    Ok(text)
+    let heads = [
+        format!("{} totals; the first:", grouped(totals.len() as u64)),
+        "  start ms        key     total".to_owned(),
+    ];
+    let line = |WindowTotal { start, key, total }: &WindowTotal| {
+        format!("  {start:<13} {key:>5} {total:>9}")
+    };
+    let lines: Vec<String> = heads
+        .into_iter()
+        .chain(totals.iter().take(SHOWN).map(line))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 fn collected(results: &CollectedResults) -> Result<Rows, String> {

@@ -78,6 +78,10 @@ fn text(arguments: &JobArguments) -> FileSource {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "`flat_map` hands the record over"
+)]
 fn words(line: String, out: &mut Out<'_, String>) {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     for word in line.split(|letter: char| !letter.is_ascii() || !is_word(letter as u8)) {
@@ -163,14 +167,13 @@ fn show(arguments: &JobArguments, result: &JobResult) -> Result<String, String> 
     let width = totals.iter().map(|total| total.word.len()).max();
     let width = width.unwrap_or(0);
     let counts = grouped(totals[0].count).len();
-    let mut text = format!(
-        "{} words, {different} different; the most frequent:\n",
-        grouped(words)
-    );
-    for WordTotal { word, count } in totals {
-        text += &format!("  {word:width$}  {:>counts$}\n", grouped(count));
-    }
-    Ok(text)
+    let words = grouped(words);
+    let head = format!("{words} words, {different} different; the most frequent:");
+    let line = |WordTotal { word, count }| format!("  {word:width$}  {:>counts$}", grouped(count));
+    let lines: Vec<String> = std::iter::once(head)
+        .chain(totals.into_iter().map(line))
+        .collect();
+    Ok(lines.join("\n"))
 }
 
 fn collected(results: &CollectedResults) -> Result<Rows, String> {
