@@ -42,9 +42,9 @@ impl fmt::Display for Position {
                 from,
                 to,
                 unit,
-            } => write!(f, "{split} {unit}s {from}..{to}"),
+            } => write!(f, "{split}, {unit}s {from}..{to}"),
             Self::Channel { channel, from, to } => {
-                write!(f, "channel {channel} records {from}..{to}")
+                write!(f, "channel {channel}, records {from}..{to}")
             }
         }
     }

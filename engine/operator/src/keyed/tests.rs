@@ -144,7 +144,7 @@ fn a_failing_record_is_reported_with_operator_position_and_cause() {
         timed([(click("ann", 13), 5)]),
         &mut context(),
     );
-    let text = "operator flush failed at words.txt bytes 100..200: ann is unlucky";
+    let text = "operator flush failed at words.txt, bytes 100..200: ann is unlucky";
     assert_eq!(error.to_string(), text);
 }
 

@@ -154,7 +154,7 @@ fn the_context_says_which_part_of_which_split_is_read() {
     );
     let mut cx = context();
     head.slice(256, &mut cx).expect("reads");
-    assert_eq!(cx.position.to_string(), "split 0 lines 0..9");
+    assert_eq!(cx.position.to_string(), "split 0, lines 0..9");
 }
 
 #[test]

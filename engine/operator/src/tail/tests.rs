@@ -136,7 +136,7 @@ fn a_type_that_does_not_survive_a_round_trip_fails_at_its_first_record() {
     let batch = Batch::from_parts(records, None);
     let error = failure_of(&mut *tail, batch, &mut context()).to_string();
     assert!(
-        error.contains("operator tail at words.txt bytes 100..200"),
+        error.contains("operator tail at words.txt, bytes 100..200"),
         "{error}"
     );
     assert!(error.contains("Forgetful"), "{error}");

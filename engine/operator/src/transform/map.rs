@@ -84,7 +84,7 @@ mod tests {
         let error = failure_of(&mut *map, timed([(1, 10), (13, 20)]), &mut context());
         assert_eq!(
             error.to_string(),
-            "operator parse failed at words.txt bytes 100..200: 13 is unlucky"
+            "operator parse failed at words.txt, bytes 100..200: 13 is unlucky"
         );
     }
 }

@@ -233,7 +233,7 @@ fn a_panic_is_the_failure_of_its_subtask_alone() {
     assert_eq!(failure.subtask, Some(subtask(1, 0)));
     assert_eq!(
         failure.message,
-        "operator seen panicked at channel e0[0>0] records 512..768: I cannot bear 700: mend the \
+        "operator seen panicked at channel e0[0>0], records 512..768: I cannot bear 700: mend the \
          function, or let it return an error"
     );
     let (slot, attempt) = (SlotIndex::new(0), ATTEMPT);
@@ -249,7 +249,7 @@ fn a_failing_function_is_reported_with_operator_position_and_cause() {
     );
     assert_eq!(
         failure.to_string(),
-        "subtask v1/0: operator seen failed at channel e0[0>0] records 256..512: no 300 please"
+        "subtask v1/0: operator seen failed at channel e0[0>0], records 256..512: no 300 please"
     );
 }
 
