@@ -7,3 +7,8 @@ pub mod conformance;
 pub mod promise;
 pub mod repository;
 pub mod upper_case;
+
+/// The Rust blocks of the README are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
