@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::plain::{self, Rows};
 use crate::row::Checksum;
-use crate::{jobs, table, text_file};
+use crate::{jobs, text_file};
 
 /// Why a bench gives no figure.
 #[derive(Debug, Error)]
@@ -93,7 +93,7 @@ pub fn run(quick: bool, mut report: impl FnMut(&str, &Checksum)) -> Result<(), B
     let (lines, expected) = WORD_COUNT;
     let text = text_file::path(lines)?;
     let what = format!("wc L = {lines}");
-    let found = plain::word_count(table::reader(&text)?, Rows::Hashed)?;
+    let found = plain::word_count(text_file::reader(&text)?, Rows::Hashed)?;
     verify(&format!("{what}, loop"), expected, found)?;
     for parallelism in [1, 2] {
         let at = format!("{what}, parallelism {parallelism}");

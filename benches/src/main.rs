@@ -7,11 +7,15 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use sameriver_benches::check::{self, BenchError};
 use sameriver_benches::latency::{Latency, Spans};
 use sameriver_benches::origin::Origin;
+use sameriver_benches::plain::{self, Rows};
+use sameriver_benches::row::Checksum;
+use sameriver_benches::stopwatch::measure;
 use sameriver_benches::table::{Size, Table};
+use sameriver_benches::{jobs, text_file};
 
 /// Measures the engine against plain loops over the same records.
 #[derive(Parser)]
@@ -35,12 +39,33 @@ enum What {
         #[arg(long)]
         quick: bool,
     },
+    /// Runs one side of one stream several times, for a profiler.
+    Profile {
+        /// Which.
+        stream: Stream,
+        /// Subtasks of each operator; 0 for the plain loop.
+        #[arg(long, default_value_t = 1)]
+        parallelism: u32,
+        /// How often.
+        #[arg(long, default_value_t = 5)]
+        times: u32,
+    },
     /// Measures the latency of a socket job.
     Latency {
         /// Short runs, no judgement.
         #[arg(long)]
         quick: bool,
     },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Stream {
+    /// The keyed counter.
+    Kc,
+    /// The word count with owned keys.
+    Wc,
+    /// The word count with borrowed keys.
+    WcByRef,
 }
 
 fn main() -> ExitCode {
@@ -74,12 +99,36 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
             })?;
             Ok(Vec::new())
         }
+        What::Profile {
+            stream,
+            parallelism,
+            times,
+        } => {
+            for _ in 0..times {
+                let (done, spent) = measure(|| once(stream, parallelism));
+                let nanos = spent.cpu.as_secs_f64() * 1e9 / done?.rows as f64;
+                print(&format_args!("{nanos:.1} ns of CPU a record\n"));
+            }
+            Ok(Vec::new())
+        }
         What::Latency { quick } => {
             let latency = Latency::measure(if quick { Spans::QUICK } else { Spans::FULL })?;
             print(&format_args!("{}\n{latency}", Origin::here()));
             Ok(if quick { Vec::new() } else { latency.missed() })
         }
     }
+}
+
+fn once(stream: Stream, parallelism: u32) -> Result<Checksum, BenchError> {
+    let (size, rows) = (Size::FULL, Rows::Timed);
+    let text = text_file::path(size.lines)?;
+    Ok(match (stream, parallelism) {
+        (Stream::Kc, 0) => plain::keyed_counter(size.records, rows),
+        (Stream::Wc | Stream::WcByRef, 0) => plain::word_count(text_file::reader(&text)?, rows)?,
+        (Stream::Kc, _) => jobs::keyed_counter(size.records, parallelism, rows)?,
+        (Stream::Wc, _) => jobs::word_count(&text, parallelism, rows)?,
+        (Stream::WcByRef, _) => jobs::word_count_by_ref(&text, parallelism, rows)?,
+    })
 }
 
 fn print(text: &dyn Display) {

@@ -59,9 +59,18 @@ impl Pairs {
     }
 
     /// The engine's CPU time a record in nanoseconds: the mean, since `/proc` counts coarsely.
-    pub fn cpu_nanos(&self) -> f64 {
-        let nanos: f64 = self.engine.iter().map(|s| s.cpu.as_secs_f64() * 1e9).sum();
-        nanos / (self.records as f64 * self.engine.len() as f64)
+    pub fn engine_cpu_nanos(&self) -> f64 {
+        self.cpu_nanos(&self.engine)
+    }
+
+    /// The loop's CPU time a record in nanoseconds.
+    pub fn plain_cpu_nanos(&self) -> f64 {
+        self.cpu_nanos(&self.plain)
+    }
+
+    fn cpu_nanos(&self, spent: &[Spent]) -> f64 {
+        let nanos: f64 = spent.iter().map(|s| s.cpu.as_secs_f64() * 1e9).sum();
+        nanos / (self.records as f64 * spent.len() as f64)
     }
 }
 

@@ -4,7 +4,6 @@
 //! which stand above the table.
 
 use std::fmt;
-use std::io::BufReader;
 use std::path::Path;
 
 use crate::check::BenchError;
@@ -117,7 +116,7 @@ impl Table {
         let same = |other: &&Line| other.stream == line.stream && other.parallelism == 1;
         let at_one = self.lines.iter().find(same);
         at_one.map_or(f64::NAN, |one| {
-            line.pairs.cpu_nanos() / one.pairs.cpu_nanos()
+            line.pairs.engine_cpu_nanos() / one.pairs.engine_cpu_nanos()
         })
     }
 }
@@ -154,21 +153,10 @@ fn word_count(
         words,
         || BenchError::unless_equal("wc", words, engine(text)?.rows),
         || {
-            let rows = plain::word_count(reader(text)?, Rows::Timed)?.rows;
+            let rows = plain::word_count(text_file::reader(text)?, Rows::Timed)?.rows;
             BenchError::unless_equal("wc", words, rows)
         },
     )
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the loop reads a file without a world"
-)]
-pub(crate) fn reader(text: &Path) -> std::io::Result<BufReader<std::fs::File>> {
-    Ok(BufReader::with_capacity(
-        1 << 20,
-        std::fs::File::open(text)?,
-    ))
 }
 
 impl fmt::Display for Table {
@@ -176,21 +164,22 @@ impl fmt::Display for Table {
         writeln!(
             f,
             "| stream | size | parallelism | engine, M records/s | loop, M records/s | ratio | \
-             CPU, ns/record | CPU against parallelism 1 |"
+             engine, CPU ns/record | loop, CPU ns/record | engine's CPU against parallelism 1 |"
         )?;
-        writeln!(f, "|---|---|---|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
         for line in &self.lines {
             let pairs = &line.pairs;
             writeln!(
                 f,
-                "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.2} |",
+                "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.2} |",
                 line.stream,
                 line.size,
                 line.parallelism,
                 pairs.engine_rate() / 1e6,
                 pairs.plain_rate() / 1e6,
                 pairs.ratio(),
-                pairs.cpu_nanos(),
+                pairs.engine_cpu_nanos(),
+                pairs.plain_cpu_nanos(),
                 self.cpu_growth(line),
             )?;
         }

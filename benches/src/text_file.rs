@@ -8,8 +8,8 @@
 )]
 
 use std::fs;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
 use crate::spec;
 
@@ -31,4 +31,12 @@ pub fn path(lines: u64) -> io::Result<PathBuf> {
     fs::write(&fresh, text)?;
     fs::rename(&fresh, &path)?;
     Ok(path)
+}
+
+/// Opens a text for a plain loop.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn reader(text: &Path) -> io::Result<BufReader<fs::File>> {
+    Ok(BufReader::with_capacity(1 << 20, fs::File::open(text)?))
 }
