@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use sameriver_cli::Exit;
 use sameriver_cli::command::{complain, print};
 use sameriver_cli::summary::grouped;
@@ -117,6 +117,7 @@ fn run(arguments: &SimArguments, story: Option<&'static Story>, trace: Option<Tr
     let mut report = Report::default();
     let name = arguments.scenario.clone();
     let watchdog = Watchdog::new(WALL_LIMIT, move |seed| command(&name, seed));
+    let mut printed = Ok(());
     let jobs = arguments.jobs.map_or_else(processors, usize::from);
     let summary = Batch::of(seeds)
         .jobs(jobs)
@@ -124,17 +125,22 @@ fn run(arguments: &SimArguments, story: Option<&'static Story>, trace: Option<Tr
         .run(play, |outcome| {
             bar.inc(1);
             if arguments.hashes {
-                bar.suspend(|| print(&format!("{} {}", outcome.seed, outcome.trace_hash)));
+                let line = format!("{} {}", outcome.seed, outcome.trace_hash);
+                printed = bar.suspend(|| print(&line));
             }
             report.take(outcome);
-            true
+            printed.is_ok()
         });
     bar.finish_and_clear();
-    if let Some(Err(message)) = trace.map(|trace| trace.write(&report.trace)) {
-        complain(&message);
-        return Exit::CannotCreate.into();
+    let traced = trace.map_or(Ok(()), |trace| trace.write(&report.trace));
+    let traced = traced.map_err(|message| (Exit::CannotCreate, message));
+    match printed.and(traced) {
+        Ok(()) => report.close(&arguments.scenario, &summary),
+        Err((exit, message)) => {
+            complain(&message);
+            exit.into()
+        }
     }
-    report.close(&arguments.scenario, &summary)
 }
 
 fn checked(
@@ -163,8 +169,13 @@ fn processors() -> usize {
 }
 
 fn progress(seeds: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {per_sec}, {eta} left");
-    ProgressBar::new(seeds).with_style(style.expect("the template is right"))
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} seeds, {rate}, {eta} left");
+    let style = style.expect("the template is right");
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // A line of progress that cannot be written is no loss.
+        let _ = write!(out, "{:.0} a second", state.per_sec());
+    };
+    ProgressBar::new(seeds).with_style(style.with_key("rate", rate))
 }
 
 /// The file of `--trace`.
@@ -248,10 +259,14 @@ impl Report {
                 self.findings.len() - DESCRIBED
             ));
         }
-        print(&self.text(vacuous, summary));
-        match self.findings.values().next() {
-            Some(finding) => ExitCode::from(finding.kind.exit_code()),
-            None => ExitCode::SUCCESS,
+        let printed = print(&self.text(vacuous, summary));
+        if let Err((_, message)) = &printed {
+            complain(message);
+        }
+        match (self.findings.values().next(), printed) {
+            (Some(finding), _) => ExitCode::from(finding.kind.exit_code()),
+            (None, Err((exit, _))) => exit.into(),
+            (None, Ok(())) => ExitCode::SUCCESS,
         }
     }
 

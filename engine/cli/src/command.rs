@@ -3,10 +3,10 @@
 //! Invariant: the command line's own mistakes end with 64, like unknown names and settings.
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as Complaint;
 use clap::{Args, Parser, Subcommand};
 use sameriver::BuildError;
 
@@ -115,7 +115,7 @@ pub fn parse_with<P: Parser>(
     parsed.map_err(|complaint| {
         // A terminal that is gone hears nothing; the exit code still tells.
         let _ = complaint.print();
-        let asked_for = [ErrorKind::DisplayHelp, ErrorKind::DisplayVersion];
+        let asked_for = [Complaint::DisplayHelp, Complaint::DisplayVersion];
         if asked_for.contains(&complaint.kind()) {
             Exit::Success
         } else {
@@ -134,10 +134,7 @@ pub(crate) fn main(name: &'static str, jobs: &[NamedJob]) -> Exit {
 /// Carries out a command.
 pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
     let done = match command {
-        Command::List => {
-            list(jobs);
-            Ok(())
-        }
+        Command::List => list(jobs),
         Command::Run(arguments) => run::run(arguments, jobs),
         Command::Graph(arguments) => graph(arguments, jobs),
         Command::Settings(arguments) => print_settings(&arguments.source),
@@ -152,7 +149,7 @@ pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
 }
 
 /// A command's end that is not a success: the code, and what to tell the user.
-pub(crate) type Ended = Result<(), (Exit, String)>;
+pub type Ended = Result<(), (Exit, String)>;
 
 /// Writes an error as the user sees it.
 pub fn complain(message: &str) {
@@ -167,16 +164,24 @@ pub(crate) fn report(text: &str) {
 }
 
 /// Writes to standard output; a reader that went away (`| head`) is no error.
-pub fn print(text: &str) {
+///
+/// # Errors
+/// [`Exit::CannotCreate`] and a sentence when it cannot be written for another reason.
+pub fn print(text: &str) -> Ended {
     let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') {
-            Ok(())
-        } else {
-            out.write_all(b"\n")
+    let ending: &[u8] = if text.ends_with('\n') { b"" } else { b"\n" };
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(ending))
+        .and_then(|()| out.flush());
+    written.or_else(|error| {
+        if error.kind() == ErrorKind::BrokenPipe {
+            return Ok(());
         }
-    });
-    let _ = out.flush();
+        let remedy = "check the file or the disk that it goes to";
+        let message = format!("cannot write standard output: {error}: {remedy}");
+        Err((Exit::CannotCreate, message))
+    })
 }
 
 fn print_settings(source: &SettingsSource) -> Ended {
@@ -184,17 +189,16 @@ fn print_settings(source: &SettingsSource) -> Ended {
     let settings = settings::effective(source).map_err(usage)?;
     let fits = settings.clone().validated();
     fits.map_err(|error| usage(error.to_string()))?;
-    print(&settings.to_string());
-    Ok(())
+    print(&settings.to_string())
 }
 
-fn list(jobs: &[NamedJob]) {
+fn list(jobs: &[NamedJob]) -> Ended {
     let width = jobs.iter().map(|job| job.name.len()).max().unwrap_or(0);
     let lines: Vec<String> = jobs
         .iter()
         .map(|job| format!("{:width$}  {}", job.name, job.about))
         .collect();
-    print(&lines.join("\n"));
+    print(&lines.join("\n"))
 }
 
 fn graph(arguments: &GraphArguments, jobs: &[NamedJob]) -> Ended {
@@ -208,6 +212,5 @@ fn graph(arguments: &GraphArguments, jobs: &[NamedJob]) -> Ended {
         graph.to_graphviz()
     } else {
         graph.to_text()
-    });
-    Ok(())
+    })
 }

@@ -48,10 +48,10 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     })?;
     let shown = (job.show)(&given, &result).map_err(|message| (Exit::JobFailed, message))?;
     if !shown.is_empty() {
-        print(&shown);
+        print(&shown)?;
     }
     if let Some(folder) = &given.output {
-        print(&format!("written to {}", folder.display()));
+        print(&format!("written to {}", folder.display()))?;
     }
     report(&summary::of(job.name, &result, took));
     Ok(())

@@ -4,11 +4,11 @@
 use crate::program::{Ended, Folder};
 
 /// The command ends with `code` and says each of the words; nothing is printed as a result.
-fn refused(folder: &Folder, words: &str, code: i32, says: &[&str]) -> Ended {
-    refused_with(folder.run(words), words, code, says)
+fn refused(folder: &Folder, words: &str, code: i32, says: &[&str]) {
+    refused_with(&folder.run(words), words, code, says);
 }
 
-fn refused_with(ended: Ended, words: &str, code: i32, says: &[&str]) -> Ended {
+fn refused_with(ended: &Ended, words: &str, code: i32, says: &[&str]) {
     let told = &ended.stderr;
     assert_eq!(ended.code, Some(code), "{words}: {told}");
     assert!(told.starts_with("error: "), "{words}: {told}");
@@ -23,7 +23,6 @@ fn refused_with(ended: Ended, words: &str, code: i32, says: &[&str]) -> Ended {
         );
     }
     assert_eq!(ended.stdout, "", "{words}");
-    ended
 }
 
 /// A folder with a small text.
@@ -129,6 +128,24 @@ fn an_output_that_cannot_be_made_is_refused() {
     let says = ["cannot write /proc/totals", "name a folder"];
     let words = "run word_count --input text --output /proc/totals";
     refused(&with_text(), words, 73, &says);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_standard_output_that_is_full_is_an_error() {
+    let folder = with_text();
+    let full = std::path::Path::new("/dev/full");
+    for words in [
+        "list",
+        "graph word_count",
+        "settings --print",
+        "run word_count --input text",
+        "sim all --seeds 0..4",
+        "sim all --seeds 0..4 --hashes",
+    ] {
+        let says = ["cannot write standard output", "No space left", "check the"];
+        refused_with(&folder.run_into(words, full), words, 73, &says);
+    }
 }
 
 #[test]

@@ -111,6 +111,19 @@ impl Folder {
         }
     }
 
+    /// Runs `sameriver` with its results going to a file.
+    pub(crate) fn run_into(&self, words: &str, file: &Path) -> Ended {
+        let file = fs::File::options().write(true).open(file);
+        let file = file.expect("the file may be opened");
+        let output = self.command(words).stdout(file).output();
+        let output = output.expect("the binary can be started");
+        Ended {
+            code: output.status.code(),
+            stdout: String::new(),
+            stderr: String::from_utf8(output.stderr).expect("our own words are UTF-8"),
+        }
+    }
+
     fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sameriver"));
         command
