@@ -106,6 +106,10 @@ impl Batch {
     ///
     /// # Panics
     /// If the system cannot start a thread.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it runs worlds, each on its own thread; it is in none"
+    )]
     pub fn run<T: Send>(
         self,
         run: impl Fn(u64) -> Outcome<T> + Sync,

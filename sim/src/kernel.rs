@@ -14,6 +14,7 @@ use tokio::runtime::RngSeed;
 const STACK_BYTES: usize = 8 << 20;
 
 /// Runs `main` alone on a fresh thread, seeded; a panic of `main` itself is the answer `Err`.
+#[expect(clippy::disallowed_methods, reason = "a world has a thread of its own")]
 pub(crate) fn simulate<T, M, F>(seed: u64, main: M) -> thread::Result<T>
 where
     T: Send + 'static,

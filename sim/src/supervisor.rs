@@ -38,7 +38,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            virtual_time: Duration::from_secs(3_600),
+            virtual_time: Duration::from_hours(1),
             idle_polls: 2_000_000,
             capture: false,
         }

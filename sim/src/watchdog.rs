@@ -2,6 +2,11 @@
 //!
 //! Invariant: it looks at the real clock and never into a world: a loop that does not yield
 //! cannot hide from it.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "it watches worlds from outside, where time is real"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -37,7 +42,9 @@ struct Running {
 /// ```
 /// use sameriver_sim::Watchdog;
 /// use std::time::Duration;
-/// let dog = Watchdog::new(Duration::from_secs(30), |seed| format!("sameriver sim all --seeds {seed}..{}", seed + 1));
+/// let dog = Watchdog::new(Duration::from_secs(30), |seed| {
+///     format!("sameriver sim all --seeds {seed}..{}", seed + 1)
+/// });
 /// let watch = dog.watch(7); // dropped when the seed has ended
 /// ```
 pub struct Watchdog {

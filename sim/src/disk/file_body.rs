@@ -44,16 +44,16 @@ impl FileBody {
         Bytes::copy_from_slice(&self.bytes[start..end])
     }
 
-    pub(super) fn write(&mut self, offset: u64, new: Bytes) {
+    pub(super) fn write(&mut self, offset: u64, new: &Bytes) {
         let offset = position(offset);
         let old_length = self.bytes.len();
         let end = offset + new.len();
         let old = self.bytes[offset.min(old_length)..end.min(old_length)].to_vec();
         self.note(offset, old, old_length, new.clone());
-        put(&mut self.bytes, offset, &new);
+        put(&mut self.bytes, offset, new);
     }
 
-    pub(super) fn append(&mut self, new: Bytes) {
+    pub(super) fn append(&mut self, new: &Bytes) {
         self.write(self.bytes.len() as u64, new);
     }
 
@@ -151,8 +151,8 @@ mod tests {
 
     fn written() -> FileBody {
         let mut body = FileBody::durable(b"old bytes".to_vec());
-        body.write(0, Bytes::from_static(b"new"));
-        body.append(Bytes::from(vec![7; 2_000]));
+        body.write(0, &Bytes::from_static(b"new"));
+        body.append(&Bytes::from(vec![7; 2_000]));
         body
     }
 
@@ -191,7 +191,7 @@ mod tests {
     #[test]
     fn a_write_behind_the_end_leaves_zeros_before_it() {
         let mut body = FileBody::default();
-        body.write(2, Bytes::from_static(b"x"));
+        body.write(2, &Bytes::from_static(b"x"));
         assert_eq!(body.bytes(), b"\0\0x");
     }
 }

@@ -178,11 +178,11 @@ impl DiskModel {
         self.body(inode).read(offset, length)
     }
 
-    pub(super) fn write(&mut self, inode: Inode, offset: u64, bytes: Bytes) {
+    pub(super) fn write(&mut self, inode: Inode, offset: u64, bytes: &Bytes) {
         self.body_mut(inode).write(offset, bytes);
     }
 
-    pub(super) fn append(&mut self, inode: Inode, bytes: Bytes) {
+    pub(super) fn append(&mut self, inode: Inode, bytes: &Bytes) {
         self.body_mut(inode).append(bytes);
     }
 

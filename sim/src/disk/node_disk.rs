@@ -215,14 +215,14 @@ impl DiskFile for SimFile {
         let operation = Operation::light("write", &self.path).with(offset);
         let operation = operation.with(xxh3_64(&bytes));
         self.carry_out(&operation, |model, inode| {
-            (model.write(inode, offset, bytes), None)
+            (model.write(inode, offset, &bytes), None)
         })
     }
 
     fn append(&self, bytes: Bytes) -> BoxFuture<io::Result<()>> {
         let operation = Operation::light("append", &self.path).with(xxh3_64(&bytes));
         self.carry_out(&operation, |model, inode| {
-            (model.append(inode, bytes), None)
+            (model.append(inode, &bytes), None)
         })
     }
 
