@@ -26,6 +26,12 @@ pub trait SelectKey<T>: Clone + Send + Sync + 'static {
 
     /// Shows the key of `record` to `f`.
     fn select<R>(&self, record: &T, f: impl FnOnce(&Self::View) -> R) -> R;
+
+    /// Gives the key of `record`.
+    fn own(&self, record: &T) -> Self::Key;
+
+    /// As [`own`](Self::own), into a key that is no longer needed: its allocation is reused.
+    fn own_into(&self, record: &T, spare: &mut Self::Key);
 }
 
 /// A selector whose closure makes the key.
@@ -74,6 +80,16 @@ where
     #[inline]
     fn select<R>(&self, record: &T, f: impl FnOnce(&K) -> R) -> R {
         f(&(self.select)(record))
+    }
+
+    #[inline]
+    fn own(&self, record: &T) -> K {
+        (self.select)(record)
+    }
+
+    #[inline]
+    fn own_into(&self, record: &T, spare: &mut K) {
+        *spare = (self.select)(record);
     }
 }
 
@@ -124,5 +140,15 @@ where
     #[inline]
     fn select<R>(&self, record: &T, f: impl FnOnce(&V) -> R) -> R {
         f((self.select)(record))
+    }
+
+    #[inline]
+    fn own(&self, record: &T) -> V::Owned {
+        (self.select)(record).to_owned()
+    }
+
+    #[inline]
+    fn own_into(&self, record: &T, spare: &mut V::Owned) {
+        (self.select)(record).clone_into(spare);
     }
 }

@@ -168,10 +168,6 @@ impl<K, V> KeyGroupTable<K, V> {
         self.sub_tables().flatten()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.sub_tables().map(HashTable::len).sum()
-    }
-
     /// The entries of each sub-table.
     #[cfg(test)]
     pub(crate) fn sub_table_lens(&self) -> Vec<usize> {

@@ -16,18 +16,23 @@ use crate::heap_table::HeapTable;
 use crate::timer_store::{DueTimer, TimerStore};
 
 /// A table whose value type only the handle knows.
-pub(crate) trait AnyTable: Any + Send {
+pub(crate) trait AnyTable<K>: Any + Send {
     fn begin_epoch(&mut self);
     fn len(&self) -> usize;
+    fn look_ahead(&self, keys: &[(KeyHash, K)]);
 }
 
-impl<K: Key, T: Send + 'static> AnyTable for HeapTable<K, Option<T>> {
+impl<K: Key, T: Send + 'static> AnyTable<K> for HeapTable<K, Option<T>> {
     fn begin_epoch(&mut self) {
         Self::begin_epoch(self);
     }
 
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn look_ahead(&self, keys: &[(KeyHash, K)]) {
+        Self::look_ahead(self, keys);
     }
 }
 
@@ -55,7 +60,7 @@ impl<K: Key, T: Send + 'static> AnyTable for HeapTable<K, Option<T>> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KeyedState<K> {
-    pub(crate) tables: Vec<Box<dyn AnyTable>>,
+    pub(crate) tables: Vec<Box<dyn AnyTable<K>>>,
     pub(crate) descriptors: Vec<StateDescriptor>,
     pub(crate) timers: TimerStore<K>,
     /// Holds the bytes of a map key during an access.
@@ -110,6 +115,13 @@ impl<K: Key> KeyedState<K> {
             time,
             watermark,
             now,
+        }
+    }
+
+    /// Prepares for accesses to the states of these keys; see [`HeapTable::look_ahead`].
+    pub fn look_ahead(&self, keys: &[(KeyHash, K)]) {
+        for table in &self.tables {
+            table.look_ahead(keys);
         }
     }
 

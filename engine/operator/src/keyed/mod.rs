@@ -3,6 +3,7 @@
 //! Invariant: a record meets the state of its own key only, found by one hash; the state is that of
 //! the key groups of this subtask.
 
+mod keys_ahead;
 mod number;
 mod process;
 mod reduce;

@@ -7,9 +7,10 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, EventTime, Key, KeyHash, Watermark};
+use sameriver_model::{Batch, Element, EventTime, Key, Watermark};
 use sameriver_state::{At, Declare, DeclareError, KeyedState};
 
+use super::keys_ahead::KeysAhead;
 use crate::consumer::{Consumer, Progress};
 use crate::context::{Context, Position};
 use crate::error::{OperatorError, UserError};
@@ -212,10 +213,8 @@ struct Process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> {
     function: P,
     states: P::States,
     state: KeyedState<S::Key>,
-    /// The key of the current record; reused, so that a borrowed key needs no allocation.
-    key: Option<S::Key>,
-    /// Holds the `ordered` bytes of one key.
-    scratch: Vec<u8>,
+    /// Reused, so that a borrowed key needs no allocation.
+    ahead: KeysAhead<S::Key>,
     clock: Watermark,
     /// A watermark whose timers have not all fired.
     firing: Option<Watermark>,
@@ -231,21 +230,15 @@ enum Cause {
 
 impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
     fn records(&mut self, batch: &mut Batch<T>, cx: &Context) -> Result<(), Cause> {
-        let mut out = Out::new(&mut self.out, None);
-        let (selector, scratch, held) = (&self.selector, &mut self.scratch, &mut self.key);
+        let keys = self.ahead.read(&self.selector, batch.records());
+        let keys = keys.map_err(Cause::Key)?;
+        self.state.look_ahead(keys);
+        let (mut keys, mut out) = (keys.iter(), Out::new(&mut self.out, None));
         let (state, clock, now) = (&mut self.state, self.clock, cx.now());
         drain_each(batch, |record: T, time| {
-            let hash = selector.select(&record, |key| {
-                match held {
-                    Some(held) => key.clone_into(held),
-                    None => *held = Some(key.to_owned()),
-                }
-                KeyHash::of(key, scratch)
-            });
-            let hash = hash.map_err(Cause::Key)?;
-            let key = held.as_ref().expect("the selector has shown a key");
+            let (hash, key) = keys.next().expect("there is a key for each record");
             out.set_time(time);
-            let mut at = state.at(key, hash, time, clock, now);
+            let mut at = state.at(key, *hash, time, clock, now);
             let done = self
                 .function
                 .record(&self.states, record, &mut at, &mut out);
@@ -344,8 +337,7 @@ pub fn process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>>(
         function: process,
         states,
         state,
-        key: None,
-        scratch: Vec::new(),
+        ahead: KeysAhead::new(),
         clock: Watermark::MIN,
         firing: None,
         out: Batch::new(),

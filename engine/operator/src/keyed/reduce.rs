@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sameriver_model::codec::ordered::OrderedError;
 use sameriver_model::{Batch, Element, Watermark};
 
 use super::slots::Slots;
@@ -15,10 +16,33 @@ use crate::pass_on::pass_on;
 
 struct Reduce<T, S: SelectKey<T>, F> {
     name: Arc<str>,
-    slots: Slots<T, S, T>,
+    slots: Slots<S, S::Key, Option<T>>,
     join: F,
     out: Batch<T>,
     next: Box<dyn Consumer<T>>,
+}
+
+impl<T, S, F> Reduce<T, S, F>
+where
+    T: Element + Clone,
+    S: SelectKey<T>,
+    F: Fn(T, T) -> T,
+{
+    fn records(&mut self, batch: &mut Batch<T>) -> Result<(), OrderedError> {
+        let (keys, table) = self.slots.of_slice(batch.records())?;
+        let (mut keys, out) = (keys.iter(), &mut self.out);
+        drain_each(batch, |record: T, time| {
+            let (hash, key) = keys.next().expect("there is a key for each record");
+            let held = table.entry::<S::Key>(*hash, key, || None);
+            let joined = match held.take() {
+                Some(before) => (self.join)(before, record),
+                None => record,
+            };
+            out.push(joined.clone(), time);
+            *held = Some(joined);
+            Ok(())
+        })
+    }
 }
 
 impl<T, S, F> Consumer<T> for Reduce<T, S, F>
@@ -28,17 +52,7 @@ where
     F: Fn(T, T) -> T + Send,
 {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
-        let (slots, join, out) = (&mut self.slots, &self.join, &mut self.out);
-        let done = drain_each(batch, |record: T, time| {
-            let (held, ()) = slots.of(&record, |_| ())?;
-            let joined = match held.take() {
-                Some(before) => join(before, record),
-                None => record,
-            };
-            out.push(joined.clone(), time);
-            *held = Some(joined);
-            Ok(())
-        });
+        let done = self.records(batch);
         done.map_err(|cause| OperatorError::key::<S::Key>(&self.name, &cx.position, cause))?;
         if self.out.is_empty() {
             return Ok(());

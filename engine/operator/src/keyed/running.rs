@@ -37,7 +37,7 @@ enum Cause {
 
 struct Running<T, S: SelectKey<T>, N, X, J> {
     name: Arc<str>,
-    slots: Slots<T, S, N>,
+    slots: Slots<S, S::Key, N>,
     extract: X,
     /// What two numbers come to; `None` when that is out of range.
     join: J,
@@ -54,17 +54,21 @@ where
     J: Fn(N, N) -> Option<N>,
 {
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
-        let (slots, out) = (&mut self.slots, &mut self.out);
+        let slots = self.slots.of_slice(batch.records());
+        let (keys, table) = slots.map_err(Cause::Key)?;
+        let (mut keys, out) = (keys.drain(..), &mut self.out);
         drain_each(batch, |record: T, time| {
             let number = (self.extract)(&record);
-            let slot = slots.of(&record, ToOwned::to_owned);
-            let (held, key) = slot.map_err(Cause::Key)?;
-            let joined = match held.take() {
-                Some(before) => (self.join)(before, number).ok_or(Cause::Overflow)?,
-                None => number,
-            };
-            out.push((key, joined.clone()), time);
-            *held = Some(joined);
+            let (hash, key) = keys.next().expect("there is a key for each record");
+            let mut is_first = false;
+            let held = table.entry::<S::Key>(hash, &key, || {
+                is_first = true;
+                number.clone()
+            });
+            if !is_first {
+                *held = (self.join)(held.clone(), number).ok_or(Cause::Overflow)?;
+            }
+            out.push((key, held.clone()), time);
             Ok(())
         })
     }

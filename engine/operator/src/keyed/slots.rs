@@ -1,41 +1,43 @@
 //! The one typed value a key that `reduce`, `sum`, `min` and `max` hold.
 //!
-//! Invariant: one probe of the table a record, by the borrowed form of the key.
+//! Invariant: a slice's keys are computed and looked up together, then each record does one probe.
 
 use sameriver_model::codec::ordered::OrderedError;
 use sameriver_model::{Element, KeyHash};
 use sameriver_state::HeapTable;
 
+use super::keys_ahead::KeysAhead;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 
-pub(super) struct Slots<T, S: SelectKey<T>, V> {
+pub(super) struct Slots<S, K, V> {
     selector: S,
-    table: HeapTable<S::Key, Option<V>>,
-    /// Holds the `ordered` bytes of one key.
-    scratch: Vec<u8>,
+    table: HeapTable<K, V>,
+    ahead: KeysAhead<K>,
 }
 
-impl<T: Element, S: SelectKey<T>, V> Slots<T, S, V> {
+/// The keys of a slice, and the table that they belong to.
+pub(super) type OfSlice<'a, K, V> = (&'a mut Vec<(KeyHash, K)>, &'a mut HeapTable<K, V>);
+
+impl<S, K: sameriver_model::Key, V> Slots<S, K, V> {
     pub(super) fn new(selector: S, args: &OpenArgs) -> Self {
         Self {
             selector,
             table: HeapTable::new(args.key_groups(), args.max_parallelism),
-            scratch: Vec::new(),
+            ahead: KeysAhead::new(),
         }
     }
 
-    /// What is held for the key of `record`, and what `with_key` makes of the key.
-    #[inline]
-    pub(super) fn of<R>(
+    /// The keys of all records, which the caller may take, and the table.
+    pub(super) fn of_slice<T: Element>(
         &mut self,
-        record: &T,
-        with_key: impl FnOnce(&S::View) -> R,
-    ) -> Result<(&mut Option<V>, R), OrderedError> {
-        let (table, scratch) = (&mut self.table, &mut self.scratch);
-        self.selector.select(record, |key| {
-            let hash = KeyHash::of(key, scratch)?;
-            Ok((table.entry(hash, key, || None), with_key(key)))
-        })
+        records: &[T],
+    ) -> Result<OfSlice<'_, K, V>, OrderedError>
+    where
+        S: SelectKey<T, Key = K>,
+    {
+        let keys = self.ahead.read(&self.selector, records)?;
+        self.table.look_ahead(keys);
+        Ok((keys, &mut self.table))
     }
 }

@@ -42,10 +42,7 @@ impl<T> PartialBatch<T> {
     #[inline]
     pub(super) fn push(&mut self, record: T, time: Option<EventTime>) -> Option<Batch<T>> {
         self.batch.push(record, time);
-        if self.batch.len() < self.records_max {
-            return None;
-        }
-        self.take()
+        self.take_full()
     }
 
     /// Moves all of `from` in, and calls `full` with every batch that becomes full on the way.
@@ -53,14 +50,32 @@ impl<T> PartialBatch<T> {
         if let Some(batch) = self.align(from.times().is_some()) {
             full(batch);
         }
-        while !from.is_empty() {
-            let room = self.records_max - self.batch.len();
-            from.move_front(room, &mut self.batch);
-            if self.batch.len() == self.records_max
-                && let Some(batch) = self.take()
-            {
-                full(batch);
-            }
+        if from.len() <= self.records_max - self.batch.len() {
+            from.move_front(usize::MAX, &mut self.batch);
+            self.take_full().into_iter().for_each(&mut full);
+            return;
         }
+        // More than one batch: each record moves once, whatever the length of `from`.
+        let (records, times) = from.parts_mut();
+        let mut times = times.as_mut().map(|times| times.drain(..));
+        let mut records = records.drain(..);
+        while records.len() > 0 {
+            let room = self.records_max - self.batch.len();
+            let (held, held_times) = self.batch.parts_mut();
+            held.extend(records.by_ref().take(room));
+            *held_times = times.as_mut().map(|times| {
+                let mut held_times = held_times.take().unwrap_or_default();
+                held_times.extend(times.take(room));
+                held_times
+            });
+            self.take_full().into_iter().for_each(&mut full);
+        }
+    }
+
+    fn take_full(&mut self) -> Option<Batch<T>> {
+        if self.batch.len() < self.records_max {
+            return None;
+        }
+        self.take()
     }
 }
