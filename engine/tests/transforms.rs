@@ -85,3 +85,29 @@ fn an_operator_has_the_parallelism_that_it_chose_and_the_others_that_of_the_sett
     let records = result.vertices().iter().map(|vertex| vertex.records_in());
     assert_eq!(records.collect::<Vec<_>>(), [100, 100, 100]);
 }
+
+/// bincode alone would silently read the second field in the place of the first.
+#[derive(Clone, serde::Serialize, serde::Deserialize)]
+struct Gauge {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<u64>,
+    place: u64,
+}
+
+#[test]
+fn a_record_with_a_skipped_field_fails_the_job_by_name() {
+    let job = |env: &mut Environment| {
+        let gauge = Gauge {
+            level: None,
+            place: 7,
+        };
+        env.elements("gauges", [gauge])
+            .key_by(|gauge| gauge.place)
+            .max("highest", |gauge| gauge.level.unwrap_or_default())
+            .discard("nowhere")
+    };
+    let error = sameriver::run_blocking(job, &Settings::default()).expect_err("it is refused");
+    let said = error.to_string();
+    assert!(said.contains("level"), "{said}");
+    assert!(said.contains("Gauge"), "{said}");
+}

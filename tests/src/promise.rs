@@ -106,11 +106,29 @@ fn has_test(package: &str, test: &str) -> bool {
     };
     let inside = format!("{folder}/");
     let last = test.rsplit("::").next().unwrap_or(test);
-    let name = format!("fn {last}(");
-    files(".rs")
-        .iter()
-        .filter(|path| path.starts_with(&inside))
-        .any(|path| text(path).contains(&name))
+    let sources = files(".rs").into_iter();
+    let mut sources = sources.filter(|path| path.starts_with(&inside));
+    sources.any(|path| {
+        let text = text(&path);
+        path.contains("/conformance/") && is_case(&text, last) || is_test(&text, last)
+    })
+}
+
+/// Whether the text of a file of the conformance suite has a case of that name.
+fn is_case(text: &str, name: &str) -> bool {
+    text.contains(&format!("pub async fn {name}("))
+}
+
+/// Whether in the text of a file a function of that name stands below a `#[test]`.
+fn is_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let head = format!("fn {name}(");
+    lines.iter().enumerate().any(|(at, line)| {
+        let above = lines[..at].iter().rev();
+        let mut attributes = above.take_while(|line| **line != "}" && !line.contains("fn "));
+        line.trim_start_matches("async ").starts_with(&head)
+            && attributes.any(|line| ["#[test]", "#[tokio::test]"].contains(line))
+    })
 }
 
 /// Ids that stand more than once.

@@ -1,0 +1,118 @@
+//! Holds the pages to the tree: what they name is there.
+//!
+//! Invariant: each rule lists every offender at once.
+
+use sameriver_tests::repository::{exists, files, text};
+
+/// The pages that readers are led through.
+fn pages() -> Vec<String> {
+    let pages = files(".md").into_iter();
+    pages
+        .filter(|page| page.starts_with("docs/") || !page.contains('/'))
+        .collect()
+}
+
+/// The folder of a page, with its slash.
+fn folder(page: &str) -> &str {
+    page.rfind('/').map_or("", |end| &page[..=end])
+}
+
+/// A path without its `..` parts.
+fn plain(path: &str) -> String {
+    let mut parts = Vec::new();
+    for part in path.split('/') {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
+}
+
+#[test]
+fn every_path_that_a_page_names_exists() {
+    let mut missing = Vec::new();
+    for page in pages() {
+        let text = text(&page);
+        let quoted = text.split('`').skip(1).step_by(2);
+        let rooms = [
+            "engine/",
+            "sim/",
+            "scenarios/",
+            "tests/",
+            "benches/",
+            "docs/",
+        ];
+        let paths = quoted.filter(|word| rooms.iter().any(|room| word.starts_with(room)));
+        let plain_paths = paths.filter(|path| !path.contains(['*', ' ', '<', '{']));
+        let gone = plain_paths.filter(|path| !exists(path));
+        missing.extend(gone.map(|path| format!("{page}: {path}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file() {
+    let mut missing = Vec::new();
+    for page in pages() {
+        let text = text(&page);
+        let targets = text.split("](").skip(1);
+        let targets = targets.filter_map(|rest| rest.split([')', '#']).next());
+        let inside = targets.filter(|target| !target.is_empty() && !target.contains("://"));
+        let gone = inside.filter(|target| !exists(&plain(&format!("{}{target}", folder(&page)))));
+        missing.extend(gone.map(|target| format!("{page}: {target}")));
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn the_walk_of_a_record_names_a_file_at_every_step() {
+    let page = text("docs/architecture.md");
+    let walk = page.split("## A record, from birth to sink").nth(1);
+    let walk = walk.and_then(|rest| rest.split("\n## ").next());
+    let walk = walk.expect("the walk is there");
+    let mut steps: Vec<String> = Vec::new();
+    for line in walk.lines() {
+        let is_step = line.split_once(". **").is_some_and(|(number, _)| {
+            !number.is_empty() && number.chars().all(|digit| digit.is_ascii_digit())
+        });
+        if is_step {
+            steps.push(String::new());
+        }
+        if let Some(step) = steps.last_mut() {
+            step.push_str(line);
+        }
+    }
+    assert_eq!(steps.len(), 10);
+    let bare = steps.iter().enumerate();
+    let bare = bare.filter(|(_, step)| !step.contains(".rs`"));
+    let bare: Vec<_> = bare.map(|(at, _)| at + 1).collect();
+    assert!(bare.is_empty(), "steps {bare:?} name no file");
+}
+
+#[test]
+fn every_type_of_the_glossary_is_in_the_code() {
+    let code: String = files(".rs").iter().map(|path| text(path)).collect();
+    let is_there = |name: &str| {
+        let kinds = ["struct", "enum", "trait", "type", "mod"];
+        let ends = ["<", "(", " ", ";", ":"];
+        let mut heads = kinds.iter().flat_map(|kind| {
+            let head = format!("{kind} {name}");
+            ends.map(|end| format!("{head}{end}"))
+        });
+        heads.any(|head| code.contains(&head)) || code.contains(&format!("\n    {name},\n    \""))
+    };
+    let page = text("docs/glossary.md");
+    let rows = page.lines().filter(|line| line.starts_with("| **"));
+    let mut missing = Vec::new();
+    for row in rows {
+        let last = row.trim_end_matches('|').rsplit('|').next();
+        let names = last.unwrap_or_default().split('`').skip(1).step_by(2);
+        let words =
+            names.filter_map(|name| name.split([' ', ':', '<']).find(|word| *word != "trait"));
+        let types = words.filter(|word| !word.contains('/'));
+        missing.extend(types.filter(|word| !is_there(word)).map(str::to_owned));
+    }
+    assert!(missing.is_empty(), "{missing:?} are not in the code");
+}
