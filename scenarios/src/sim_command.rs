@@ -282,7 +282,8 @@ impl Report {
         format!(
             "{} of {} seeds passed ({played}), {} failed, {vacuous} vacuous\n\
              {} rows compared with references, {} events\n\
-             simulated {simulated:.1} s in {wall:.2} s: {:.0} times real time, {:.1} seeds a second\n\
+             simulated {simulated:.1} s in {wall:.2} s: {:.0} times real time, \
+             {:.1} seeds a second\n\
              fold of trace hashes: {}",
             grouped(passed),
             grouped(summary.seeds),
