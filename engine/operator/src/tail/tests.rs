@@ -147,6 +147,23 @@ fn a_type_that_does_not_survive_a_round_trip_fails_at_its_first_record() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_types,
+    reason = "records of users may hold such a map"
+)]
+fn a_record_may_hold_a_map_without_an_order() {
+    type Counts = std::collections::HashMap<u32, u64>;
+    let (outputs, sent) = Channels::<Counts>::new(1);
+    let mut tail = forward::<Counts>("tail", &args(9), codec::<Counts>(), outputs);
+    let counts: Counts = (0..100).map(|n| (n, u64::from(n))).collect();
+    run(&mut *tail, untimed([counts.clone()]), Some(0));
+    assert_eq!(
+        sent.take(0),
+        [Sent::Batch(vec![counts]), Sent::Watermark(0)]
+    );
+}
+
+#[test]
 fn the_checked_first_record_keeps_its_place() {
     let (outputs, sent) = Channels::<u64>::new(1);
     let mut tail = forward::<u64>("tail", &args(4), codec::<u64>(), outputs);

@@ -91,13 +91,14 @@ impl Tumbling {
         }
     }
 
-    /// The window that `time` is in.
+    /// The window that `time` is in. The very last instant, which is before no end, is taken into
+    /// the window of the instant before it.
     ///
     /// # Panics
     /// If [`check`](Self::check) refuses the size and it is zero.
     pub fn assign(self, time: EventTime) -> TimeWindow {
         let size = i64::try_from(self.size.as_millis()).unwrap_or(i64::MAX);
-        let time = time.as_millis();
+        let time = time.as_millis().min(i64::MAX - 1);
         let into = time.rem_euclid(size);
         TimeWindow {
             start: EventTime::from_millis(time.saturating_sub(into)),
@@ -128,6 +129,7 @@ mod tests {
     fn windows_at_the_ends_of_time_are_cut_off() {
         check(10, i64::MIN, i64::MIN, i64::MIN + 8);
         check(10, i64::MAX, i64::MAX - 7, i64::MAX);
+        check(1, i64::MAX, i64::MAX - 1, i64::MAX);
     }
 
     #[test]

@@ -87,6 +87,15 @@ fn a_window_fires_when_the_watermark_reaches_its_last_instant() {
 }
 
 #[test]
+fn a_record_at_the_last_instant_of_time_is_in_a_window_of_any_size() {
+    for size in [1, 7, 10] {
+        let (mut totals, results, _late) = totals(size);
+        run(&mut *totals, timed([((1, 5), i64::MAX)]), Some(i64::MAX));
+        assert_eq!(rows(&results), [(i64::MAX, 1, 5)], "size {size}");
+    }
+}
+
+#[test]
 fn a_result_has_the_last_instant_as_event_time_and_comes_before_the_watermark() {
     let (mut totals, results, late) = totals(10);
     run(&mut *totals, timed([((1, 5), 3)]), Some(25));
