@@ -514,7 +514,7 @@ impl JobMachine {
         let message = format!(
             "task managers {} of {} have not registered within {:?}: start them, or raise \
              registration_timeout",
-            missing.join(", "),
+            shortened(&missing),
             self.expected,
             self.deadlines.registration
         );
@@ -524,7 +524,17 @@ impl JobMachine {
     fn list(&self, wanted: fn(SubtaskPhase) -> bool) -> String {
         let wanted = self.subtasks.iter().filter(|(_, phase)| wanted(**phase));
         let names: Vec<_> = wanted.map(|(subtask, _)| subtask.to_string()).collect();
-        names.join(", ")
+        shortened(&names)
+    }
+}
+
+/// The first few names, and how many more there are.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let first = names[..names.len().min(SHOWN)].join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => first,
+        more => format!("{first} and {more} more"),
     }
 }
 

@@ -431,3 +431,10 @@ proptest! {
         prop_assert!(matches!(out.last(), Some(Command::JobEnded(_))));
     }
 }
+
+#[test]
+fn a_message_names_a_few_of_many_and_counts_the_rest() {
+    let names: Vec<String> = (0..20).map(|index| format!("v0/{index}")).collect();
+    assert_eq!(shortened(&names[..2]), "v0/0, v0/1");
+    assert!(shortened(&names).ends_with("v0/7 and 12 more"));
+}
