@@ -1,7 +1,7 @@
 //! What is said of single operators, seen in a running job: failing functions, parallelism.
 
 use sameriver::prelude::*;
-use sameriver::{FailureKind, JobError};
+use sameriver::{FailureKind, JobError, VertexMetrics};
 
 fn texts(env: &mut Environment) -> DataStream<String> {
     env.elements("texts", ["1", "x", "3"].map(str::to_owned))
@@ -82,7 +82,7 @@ fn an_operator_has_the_parallelism_that_it_chose_and_the_others_that_of_the_sett
     let result = sameriver::run_blocking(job, &settings).expect("the job finishes");
     let subtasks = result.vertices().iter().map(|vertex| vertex.subtasks.len());
     assert_eq!(subtasks.collect::<Vec<_>>(), [1, 3, 2]);
-    let records = result.vertices().iter().map(|vertex| vertex.records_in());
+    let records = result.vertices().iter().map(VertexMetrics::records_in);
     assert_eq!(records.collect::<Vec<_>>(), [100, 100, 100]);
 }
 
