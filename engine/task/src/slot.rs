@@ -11,9 +11,7 @@ use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotI
 use sameriver_operator::OpenArgs;
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::mpsc;
-use sameriver_runtime::{
-    Charge, Lane, Monotonic, Panicked, TaskHandle, Wake, World, select,
-};
+use sameriver_runtime::{Charge, Lane, Monotonic, Panicked, TaskHandle, Wake, World, select};
 use thiserror::Error;
 
 use crate::exchange::Exchange;

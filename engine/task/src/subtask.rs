@@ -258,7 +258,10 @@ impl Subtask {
     /// After work: flush at once, or remember that something may be held back.
     fn worked(&mut self, at: &Moment) -> Result<(), Halt> {
         self.metrics.slices += 1;
-        if self.settings.batch_timeout.is_zero() {
+        if self.phase == Phase::Finishing {
+            // `finish` hands on everything, and nothing follows it.
+            self.unflushed = None;
+        } else if self.settings.batch_timeout.is_zero() {
             self.feed.chain().flush(&mut self.cx)?;
         } else {
             self.unflushed.get_or_insert(at.now);
@@ -273,11 +276,12 @@ impl Subtask {
         }
     }
 
-    fn step(&mut self, at: &Moment, room: bool) -> Result<Turn, Halt> {
+    fn step(&mut self, at: &Moment, mut room: bool) -> Result<Turn, Halt> {
         let due = |since: Monotonic| at.now.since(since) >= self.settings.batch_timeout;
         if room && self.unflushed.is_some_and(due) {
             self.unflushed = None;
             self.feed.chain().flush(&mut self.cx)?;
+            room = self.outputs.have_room();
         }
         match self.owed {
             Owed::AfterWake(wakes) if wakes == at.wakes => return Ok(BLOCKED),

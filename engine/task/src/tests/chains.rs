@@ -110,6 +110,7 @@ pub(super) fn numbers(sources: u32, sinks: u32, twist: Twist, seen: &Arc<Seen>) 
         let sink = Sink {
             seen: Arc::clone(&seen),
             twist,
+            finishing: false,
         };
         Ok(Body::Chain(Box::new(TypedHead::new(Box::new(sink)))))
     };
@@ -309,6 +310,7 @@ impl Consumer<u64> for Tail {
 struct Sink {
     seen: Arc<Seen>,
     twist: Twist,
+    finishing: bool,
 }
 
 impl Consumer<u64> for Sink {
@@ -352,9 +354,11 @@ impl Consumer<u64> for Sink {
         Ok(())
     }
     fn flush(&mut self, _: &mut Context) -> Result<(), OperatorError> {
+        assert!(!self.finishing, "a flush came after the end");
         Ok(())
     }
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
+        self.finishing = true;
         self.seen.note(&"finish");
         self.resume(cx)
     }
