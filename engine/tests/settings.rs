@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sameriver::prelude::*;
 use sameriver::{EffectiveSettings, Origin, Settings, SettingsError};
 
 fn parse(text: &str) -> Result<Settings, SettingsError> {
@@ -130,4 +131,19 @@ fn a_file_that_is_not_toml_or_not_there_is_named() {
         error.starts_with("cannot read settings file no/such/file.toml: "),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_job_above_a_limit_names_a_setting_that_the_file_knows() {
+    let job = |env: &mut Environment| {
+        env.elements("numbers", 0..10_u64)
+            .flat_map(|n, out: &mut Out<'_, u64>| (0..n).for_each(|n| out.emit(n)))
+            .rebalance()
+            .discard("nowhere")
+    };
+    let settings = "overdraft_batches = 1\nbatch_records = 1";
+    let settings = parse(settings).expect("settings that are known");
+    let error = sameriver::run(job, &settings).await;
+    let error = error.expect_err("one record gives nine").to_string();
+    assert!(error.contains("raise overdraft_batches"), "{error}");
 }

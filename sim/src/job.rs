@@ -121,7 +121,7 @@ impl SimJob {
             world.clone(),
             master.clone(),
             TaskManagerIndex::new(index),
-            settings.slots_per_task_manager,
+            settings.slots,
             self.graph()?,
             settings,
         );

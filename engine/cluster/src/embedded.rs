@@ -117,7 +117,7 @@ impl EmbeddedCluster {
         let mut tasks = Vec::new();
         for (position, (world, graph)) in (0_u32..).zip(task_managers.iter().zip(graphs)) {
             let index = TaskManagerIndex::new(position);
-            let slots = settings.slots_per_task_manager;
+            let slots = settings.slots;
             let at = master.address();
             let (running, ended) = oneshot::channel::<()>();
             let over = async { drop(ended.await) };

@@ -333,7 +333,7 @@ impl Driver {
                 fingerprint: self.graph.fingerprint(),
             },
             hello_timeout: self.settings.hello_timeout,
-            frame_bytes_max: self.settings.control_frame_bytes_max,
+            frame_bytes: self.settings.control_frame_bytes,
             events: self.events.clone(),
         };
         let name = format!("control connection {}", id.0);

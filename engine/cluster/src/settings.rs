@@ -36,7 +36,7 @@ pub struct ClusterSettings {
     /// How many task managers the job waits for, numbered from 0; default 1, at least 1.
     pub task_managers: u32,
     /// How many slots (data threads) each task manager offers; default 1, at least 1.
-    pub slots_per_task_manager: u32,
+    pub slots: u32,
     /// How long the job waits for all task managers, and each of them for the job master; default
     /// 30 s.
     pub registration_timeout: Duration,
@@ -49,7 +49,7 @@ pub struct ClusterSettings {
     /// How long a task manager waits before it tries to connect again; default 50 ms.
     pub connect_retry: Duration,
     /// How many bytes a message of the control protocol may have; default 16 MiB, at least 1024.
-    pub control_frame_bytes_max: u32,
+    pub control_frame_bytes: u32,
     /// Names the code that runs; nodes with different ones refuse each other. Defaults to a hash of
     /// the engine's version: a binary of many nodes replaces it by a hash of itself.
     pub build: u64,
@@ -63,13 +63,13 @@ impl Default for ClusterSettings {
     fn default() -> Self {
         Self {
             task_managers: 1,
-            slots_per_task_manager: 1,
+            slots: 1,
             registration_timeout: Duration::from_secs(30),
             deploy_timeout: Duration::from_secs(30),
             cancellation_timeout: Duration::from_secs(30),
             hello_timeout: Duration::from_secs(5),
             connect_retry: Duration::from_millis(50),
-            control_frame_bytes_max: 16 << 20,
+            control_frame_bytes: 16 << 20,
             build: fnv1a(env!("CARGO_PKG_VERSION").as_bytes()),
             slot: SlotSettings::default(),
             exchange: ExchangeSettings::default(),
@@ -85,12 +85,8 @@ impl ClusterSettings {
     pub fn validate(&self) -> Result<(), ClusterSettingsError> {
         let least = [
             ("task_managers", self.task_managers, 1),
-            ("slots_per_task_manager", self.slots_per_task_manager, 1),
-            (
-                "control_frame_bytes_max",
-                self.control_frame_bytes_max,
-                1024,
-            ),
+            ("slots", self.slots, 1),
+            ("control_frame_bytes", self.control_frame_bytes, 1024),
         ];
         for (setting, value, least) in least {
             if value < least {

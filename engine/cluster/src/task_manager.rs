@@ -228,7 +228,7 @@ fn talk(
 ) {
     let (to_master, outgoing) = mpsc::channel(queue(graph));
     let (incoming, from_master) = mpsc::channel(16);
-    let limit = settings.control_frame_bytes_max;
+    let limit = settings.control_frame_bytes;
     let task = Stoppable::start(world, &format!("control {index}"), async move {
         let ended = converse(stream, limit, outgoing, &incoming, FromMaster::Message).await;
         // A task manager that is shutting down does not listen any more.

@@ -26,7 +26,7 @@ pub enum AssignmentError {
     /// Fewer slots than the highest parallelism of the job.
     #[error(
         "job {job} needs {needed} slots and {task_managers} task managers offer {available}: raise \
-         slots_per_task_manager or task_managers, or lower the parallelism"
+         slots or task_managers, or lower the parallelism"
     )]
     TooFewSlots {
         /// The name of the job.
@@ -180,7 +180,7 @@ mod tests {
         let error = SlotAssignment::of(&plan(&[4]), &offers(&[1, 2])).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "job job needs 4 slots and 2 task managers offer 3: raise slots_per_task_manager or \
+            "job job needs 4 slots and 2 task managers offer 3: raise slots or \
              task_managers, or lower the parallelism"
         );
     }

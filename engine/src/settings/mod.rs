@@ -209,7 +209,7 @@ impl Settings {
     pub fn cluster(&self, slots_needed: u32) -> ClusterSettings {
         let mut cluster = ClusterSettings {
             task_managers: self.task_managers,
-            slots_per_task_manager: match self.slots {
+            slots: match self.slots {
                 0 => slots_needed.div_ceil(self.task_managers).max(1),
                 slots => slots,
             },
@@ -218,17 +218,17 @@ impl Settings {
             cancellation_timeout: self.cancellation_timeout,
             hello_timeout: self.hello_timeout,
             connect_retry: self.connect_retry,
-            control_frame_bytes_max: self.control_frame_bytes,
+            control_frame_bytes: self.control_frame_bytes,
             ..ClusterSettings::default()
         };
         cluster.slot.slice_records = self.slice_records as usize;
         cluster.slot.batch_records = self.batch_records as usize;
         cluster.slot.batch_timeout = self.batch_timeout;
         cluster.slot.buffers_per_channel = self.buffers_per_channel as usize;
-        cluster.slot.overdraft_batches_max = self.overdraft_batches as usize;
+        cluster.slot.overdraft_batches = self.overdraft_batches as usize;
         cluster.slot.yield_after = self.yield_after;
-        cluster.slot.mail_max = self.mail_letters as usize;
-        cluster.exchange.frame_bytes_max = self.frame_bytes;
+        cluster.slot.mail_letters = self.mail_letters as usize;
+        cluster.exchange.frame_bytes = self.frame_bytes;
         cluster.exchange.connect_timeout = self.connect_timeout;
         cluster.exchange.write_bytes = self.write_bytes as usize;
         cluster

@@ -24,11 +24,11 @@ pub struct SlotSettings {
     /// How many batches wait in a channel before its sender stops; default 8, at least 1.
     pub buffers_per_channel: usize,
     /// How many batches one slice may send on a channel beyond its free buffers; default 16384.
-    pub overdraft_batches_max: usize,
+    pub overdraft_batches: usize,
     /// How long a slot works before it lets the executor look at other things; default 1 ms.
     pub yield_after: Duration,
     /// How many letters of control mail wait before their sender does; default 64, at least 1.
-    pub mail_max: usize,
+    pub mail_letters: usize,
 }
 
 impl Default for SlotSettings {
@@ -38,9 +38,9 @@ impl Default for SlotSettings {
             batch_records: 256,
             batch_timeout: Duration::from_millis(5),
             buffers_per_channel: 8,
-            overdraft_batches_max: 16_384,
+            overdraft_batches: 16_384,
             yield_after: Duration::from_millis(1),
-            mail_max: 64,
+            mail_letters: 64,
         }
     }
 }
@@ -48,12 +48,12 @@ impl Default for SlotSettings {
 /// How task managers exchange batches.
 ///
 /// ```
-/// assert_eq!(sameriver_task::ExchangeSettings::default().frame_bytes_max, 64 << 20);
+/// assert_eq!(sameriver_task::ExchangeSettings::default().frame_bytes, 64 << 20);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExchangeSettings {
     /// How many bytes a frame's payload may have; default 64 MiB.
-    pub frame_bytes_max: u32,
+    pub frame_bytes: u32,
     /// How long connecting and the exchange of hellos may take; default 10 s.
     pub connect_timeout: Duration,
     /// How many encoded bytes are gathered before they are written; default 64 KiB.
@@ -63,7 +63,7 @@ pub struct ExchangeSettings {
 impl Default for ExchangeSettings {
     fn default() -> Self {
         Self {
-            frame_bytes_max: 64 << 20,
+            frame_bytes: 64 << 20,
             connect_timeout: Duration::from_secs(10),
             write_bytes: 64 << 10,
         }

@@ -47,7 +47,7 @@ impl Slot {
         exchange: Exchange,
         events: mpsc::Sender<SlotEvent>,
     ) -> Self {
-        let (mail, inbox) = mpsc::channel(settings.mail_max.max(1));
+        let (mail, inbox) = mpsc::channel(settings.mail_letters.max(1));
         let name = format!("slot {index}");
         let slot = SlotLoop {
             index,
@@ -334,7 +334,7 @@ impl SlotLoop {
         let (plan, settings) = (graph.plan(), self.settings);
         let buffers = settings.buffers_per_channel;
         let ends = self.exchange.open(deployment, &self.wake, buffers)?;
-        let (outputs, tails) = OutputBuffers::new(ends.outputs, settings.overdraft_batches_max);
+        let (outputs, tails) = OutputBuffers::new(ends.outputs, settings.overdraft_batches);
         let vertex = plan.vertex(id.vertex);
         let args = OpenArgs {
             subtask: id,

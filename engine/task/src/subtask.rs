@@ -251,7 +251,7 @@ impl Subtask {
             value,
             limit,
             remedy: "lower slice_records, let one record give fewer, or raise \
-                     overdraft_batches_max",
+                     overdraft_batches",
         })
     }
 

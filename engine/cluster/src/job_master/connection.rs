@@ -57,7 +57,7 @@ pub(super) struct Serving {
     pub(super) id: ConnectionId,
     pub(super) identity: Identity,
     pub(super) hello_timeout: Duration,
-    pub(super) frame_bytes_max: u32,
+    pub(super) frame_bytes: u32,
     pub(super) events: mpsc::Sender<Event>,
 }
 
@@ -132,7 +132,7 @@ impl Serving {
             task_manager,
             message,
         };
-        let limit = self.frame_bytes_max;
+        let limit = self.frame_bytes;
         match converse(stream, limit, outgoing, &self.events, wrap).await {
             Ok(()) => "it closed its connection".to_owned(),
             Err(error) => error.to_string(),

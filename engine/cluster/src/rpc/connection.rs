@@ -22,14 +22,14 @@ use super::frame::{FrameError, FrameReader, FrameWriter};
 /// [`FrameError`] when the connection broke or the peer cannot be believed.
 pub(crate) async fn converse<In: DeserializeOwned, Out: Serialize, E>(
     stream: Box<dyn ByteStream>,
-    frame_bytes_max: u32,
+    frame_bytes: u32,
     mut outgoing: mpsc::Receiver<Out>,
     incoming: &mpsc::Sender<E>,
     wrap: impl Fn(In) -> E,
 ) -> Result<(), FrameError> {
     let (read_half, write_half) = split(stream);
-    let mut reader = FrameReader::new(read_half, frame_bytes_max);
-    let mut writer = FrameWriter::new(write_half, frame_bytes_max);
+    let mut reader = FrameReader::new(read_half, frame_bytes);
+    let mut writer = FrameWriter::new(write_half, frame_bytes);
     let mut read = pin!(async {
         while let Some(message) = reader.read::<In>().await? {
             if incoming.send(wrap(message)).await.is_err() {

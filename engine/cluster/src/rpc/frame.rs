@@ -23,7 +23,7 @@ pub enum FrameError {
     /// The peer announces more than it may send.
     #[error(
         "frame {sequence} announces {bytes} bytes, the limit is {limit}: raise \
-         control_frame_bytes_max on all nodes, or distrust the peer"
+         control_frame_bytes on all nodes, or distrust the peer"
     )]
     Announced {
         /// The frame's number.
@@ -35,7 +35,7 @@ pub enum FrameError {
     },
     /// Our own message is too long.
     #[error(
-        "message {message} has {bytes} bytes, the limit is {limit}: raise control_frame_bytes_max \
+        "message {message} has {bytes} bytes, the limit is {limit}: raise control_frame_bytes \
          on all nodes, or make fewer or smaller splits"
     )]
     TooLong {
@@ -94,17 +94,17 @@ pub enum FrameError {
 #[derive(Debug)]
 pub struct FrameWriter<W> {
     stream: W,
-    frame_bytes_max: u32,
+    frame_bytes: u32,
     sequence: u64,
     buffer: Vec<u8>,
 }
 
 impl<W: AsyncWrite + Unpin> FrameWriter<W> {
-    /// Numbers frames from 0 and sends none with a payload above `frame_bytes_max` bytes.
-    pub fn new(stream: W, frame_bytes_max: u32) -> Self {
+    /// Numbers frames from 0 and sends none with a payload above `frame_bytes` bytes.
+    pub fn new(stream: W, frame_bytes: u32) -> Self {
         Self {
             stream,
-            frame_bytes_max,
+            frame_bytes,
             sequence: 0,
             buffer: Vec::new(),
         }
@@ -118,7 +118,7 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
     /// # Cancel safety
     /// None: part of the frame may be out.
     pub async fn write<M: Serialize>(&mut self, message: &M) -> Result<(), FrameError> {
-        let (buffer, limit) = (&mut self.buffer, self.frame_bytes_max);
+        let (buffer, limit) = (&mut self.buffer, self.frame_bytes);
         buffer.clear();
         buffer.resize(HEADER_BYTES, 0);
         wire::encode_into(message, buffer).map_err(FrameError::Unencodable)?;
@@ -153,17 +153,17 @@ impl<W: AsyncWrite + Unpin> FrameWriter<W> {
 #[derive(Debug)]
 pub struct FrameReader<R> {
     stream: R,
-    frame_bytes_max: u32,
+    frame_bytes: u32,
     sequence: u64,
     buffer: Vec<u8>,
 }
 
 impl<R: AsyncRead + Unpin> FrameReader<R> {
-    /// Expects frames numbered from 0 and refuses payloads above `frame_bytes_max` bytes.
-    pub fn new(stream: R, frame_bytes_max: u32) -> Self {
+    /// Expects frames numbered from 0 and refuses payloads above `frame_bytes` bytes.
+    pub fn new(stream: R, frame_bytes: u32) -> Self {
         Self {
             stream,
-            frame_bytes_max,
+            frame_bytes,
             sequence: 0,
             buffer: Vec::new(),
         }
@@ -205,10 +205,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
                 found: sequence,
             });
         }
-        let (bytes, limit) = (
-            u32::from_le_bytes(array(&header[..4])),
-            self.frame_bytes_max,
-        );
+        let (bytes, limit) = (u32::from_le_bytes(array(&header[..4])), self.frame_bytes);
         if bytes > limit {
             return Err(FrameError::Announced {
                 sequence,

@@ -96,19 +96,13 @@ fn a_source_that_panics_while_it_looks_for_splits_fails_the_job() {
 fn too_few_slots_fail_the_job_with_the_setting() {
     let failure = failure_of(outcome_of(&Job::new(Input::Splits(1), 4), 2, slots(1)));
     assert_eq!(failure.kind, FailureKind::Limit);
-    assert!(
-        failure.to_string().contains("slots_per_task_manager"),
-        "{failure}"
-    );
+    assert!(failure.to_string().contains("raise slots"), "{failure}");
 }
 
 #[test]
 fn settings_that_cannot_work_fail_the_job_by_name() {
     let failure = failure_of(outcome_of(&Job::new(Input::Splits(1), 1), 1, slots(0)));
-    assert!(
-        failure.to_string().starts_with("slots_per_task_manager 0"),
-        "{failure}"
-    );
+    assert!(failure.to_string().starts_with("slots 0"), "{failure}");
 }
 
 #[test]

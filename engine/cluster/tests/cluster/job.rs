@@ -238,9 +238,9 @@ pub(crate) fn cluster(tokio: &TokioWorld, task_managers: u32) -> EmbeddedCluster
 }
 
 /// Settings with so many slots on each task manager.
-pub(crate) fn slots(slots_per_task_manager: u32) -> ClusterSettings {
+pub(crate) fn slots(slots: u32) -> ClusterSettings {
     ClusterSettings {
-        slots_per_task_manager,
+        slots,
         ..ClusterSettings::default()
     }
 }

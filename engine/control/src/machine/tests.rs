@@ -193,7 +193,7 @@ fn too_few_slots_fail_the_job_with_the_setting() {
         data_address: String::new(),
     };
     let commands = feed(&mut machine, [Fact::Started, registered(0), empty]);
-    assert!(message_of(&commands).contains("slots_per_task_manager"));
+    assert!(message_of(&commands).contains("raise slots"));
 }
 
 #[test]

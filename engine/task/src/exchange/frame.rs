@@ -74,8 +74,8 @@ pub(crate) enum FrameError {
     #[error("a frame has the unknown kind {0}: run one version on all nodes")]
     Kind(u8),
     #[error(
-        "a frame of channel {channel} has {bytes} bytes, above frame_bytes_max {limit}: lower \
-         batch_records, or raise frame_bytes_max on all nodes"
+        "a frame of channel {channel} has {bytes} bytes, above frame_bytes {limit}: lower \
+         batch_records, or raise frame_bytes on all nodes"
     )]
     TooLong {
         channel: ChannelId,
@@ -258,8 +258,8 @@ mod tests {
         assert_eq!(
             encoded.map_err(|error| error.to_string()),
             Err(
-                "a frame of channel e0[0>0] has 9 bytes, above frame_bytes_max 8: lower \
-                 batch_records, or raise frame_bytes_max on all nodes"
+                "a frame of channel e0[0>0] has 9 bytes, above frame_bytes 8: lower \
+                 batch_records, or raise frame_bytes on all nodes"
                     .to_owned()
             )
         );

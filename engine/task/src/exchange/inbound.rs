@@ -121,7 +121,7 @@ impl Inbound {
         settings: &ExchangeSettings,
     ) -> Result<(), LinkError> {
         let mut payload = Vec::new();
-        let limit = settings.frame_bytes_max;
+        let limit = settings.frame_bytes;
         while let Some(header) = frame::read(stream, limit, &mut payload).await? {
             let (queue, codec) = self.admit(&header)?;
             queue.push(decode(&header, &*codec, &payload)?);
@@ -165,7 +165,7 @@ impl Inbound {
         let mut bytes = Vec::new();
         loop {
             bytes.clear();
-            self.encode_credit(settings.frame_bytes_max, &mut bytes)?;
+            self.encode_credit(settings.frame_bytes, &mut bytes)?;
             if bytes.is_empty() {
                 self.wake.wait().await;
                 continue;

@@ -282,7 +282,7 @@ impl Connection {
         element: StreamElement,
         out: &mut Vec<u8>,
     ) -> Result<(), LinkError> {
-        let limit = self.settings.frame_bytes_max;
+        let limit = self.settings.frame_bytes;
         frame::encode(header, limit, out, |out| match element {
             StreamElement::Batch(batch) => {
                 guarded(header.channel, "encoded", || codec.encode(&*batch, out))
@@ -300,7 +300,7 @@ impl Connection {
 
     async fn read_credit(&self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), LinkError> {
         let mut payload = Vec::new();
-        let limit = self.settings.frame_bytes_max;
+        let limit = self.settings.frame_bytes;
         while let Some(header) = frame::read(stream, limit, &mut payload).await? {
             self.link.credit(&header, &payload)?;
         }

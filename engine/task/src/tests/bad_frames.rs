@@ -149,8 +149,7 @@ fn an_announced_length_above_the_limit_is_refused_without_reading() {
     huge[..4].copy_from_slice(&u32::MAX.to_le_bytes());
     let crc = crc32c::crc32c(&huge[..29]).to_le_bytes();
     huge[29..33].copy_from_slice(&crc);
-    let expected =
-        "a frame of channel e0[0>0] has 4294967295 bytes, above frame_bytes_max 67108864";
+    let expected = "a frame of channel e0[0>0] has 4294967295 bytes, above frame_bytes 67108864";
     check(huge, false, FailureKind::Limit, expected);
 }
 

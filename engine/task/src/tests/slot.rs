@@ -270,17 +270,14 @@ fn a_panic_at_the_start_is_a_failure() {
 #[test]
 fn one_slice_may_overdraw_up_to_the_limit() {
     let settings = SlotSettings {
-        overdraft_batches_max: 100,
+        overdraft_batches: 100,
         ..SlotSettings::default()
     };
     let failure = act(Twist::Copies(110), settings, |_, _, mut rig| async move {
         rig.fail().await
     });
     assert_eq!(failure.kind, FailureKind::Limit);
-    assert!(
-        failure.message.contains("overdraft_batches_max"),
-        "{failure}"
-    );
+    assert!(failure.message.contains("overdraft_batches"), "{failure}");
     let metrics = act(Twist::Copies(90), settings, |_, seen, rig| async move {
         let metrics = rig.splits([(0, 1_000)]).finish().await;
         assert_eq!(seen.numbers().len(), 90_000);

@@ -79,7 +79,7 @@ fn a_peer_that_announces_four_gibibytes_is_refused_at_once() {
     let error = error_of(&forged(u32::MAX, 0, b""));
     assert_eq!(
         error,
-        "frame 0 announces 4294967295 bytes, the limit is 1024: raise control_frame_bytes_max on \
+        "frame 0 announces 4294967295 bytes, the limit is 1024: raise control_frame_bytes on \
          all nodes, or distrust the peer"
     );
 }
@@ -99,7 +99,7 @@ fn a_message_above_the_limit_is_not_sent() {
     };
     let mut bytes = Vec::new();
     let error = wait(FrameWriter::new(&mut bytes, LIMIT).write(&assign)).unwrap_err();
-    assert!(error.to_string().contains("raise control_frame_bytes_max"));
+    assert!(error.to_string().contains("raise control_frame_bytes"));
     assert_eq!(bytes, []);
 }
 
