@@ -75,7 +75,7 @@ impl BuildProblem {
 /// let error = Environment::new(Settings::default()).build().unwrap_err();
 /// assert_eq!(error.to_string(), "job job has no source: start with `env.source(name, ..)`");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BuildError {
     problems: Vec<BuildProblem>,
 }
@@ -120,6 +120,13 @@ impl fmt::Display for BuildError {
             write!(f, "\n  - {problem}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for BuildError {
+    /// As [`Display`](fmt::Display): a `main` that returns the error shows it this way.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

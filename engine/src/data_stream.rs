@@ -85,6 +85,20 @@ impl<T: Element, E> DataStream<T, E> {
     }
 
     /// Turns each record into another one, or fails the job.
+    ///
+    /// The failure names the operator, the place in the input, and the error.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let job = |env: &mut Environment| {
+    ///     env.elements("words", ["1", "two"].map(String::from))
+    ///         .try_map(|word| Ok(word.parse::<u64>()?))
+    ///         .name("parse")
+    ///         .discard("nowhere")
+    /// };
+    /// let error = sameriver::run_blocking(job, &Settings::default()).unwrap_err();
+    /// assert!(error.to_string().contains("operator parse failed"), "{error}");
+    /// ```
     pub fn try_map<O, F>(self, f: F) -> DataStream<O, E>
     where
         O: Element,
@@ -136,6 +150,15 @@ impl<T: Element, E> DataStream<T, E> {
     ///
     /// Directly behind a source this happens per split, which keeps the disorder between splits out
     /// of the watermark; so say it there.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let mut env = Environment::new(Settings::default());
+    /// env.elements("readings", [(1_000_i64, 21), (900, 20)]) // milliseconds since the epoch
+    ///     .watermarks(Watermarks::bounded(secs(5)).event_time(|reading: &(i64, u32)| reading.0))
+    ///     .discard("nowhere")?;
+    /// # Ok::<(), BuildError>(())
+    /// ```
     pub fn watermarks(self, strategy: WatermarkStrategy<T>) -> DataStream<T, Timed> {
         if let Some(id) = self.unshared_source() {
             let mut graph = self.draft.graph_mut();
@@ -178,12 +201,24 @@ impl<T: Element, E> DataStream<T, E> {
 /// How records get to the next operator.
 impl<T: Element, E> DataStream<T, E> {
     /// Reads both streams; the watermark is the lower one of both.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let mut env = Environment::new(Settings::default());
+    /// let web = env.elements("web", [1_u64, 2]);
+    /// let shop = env.elements("shop", [3_u64]);
+    /// web.union(shop).collect("sales")?;
+    /// # Ok::<(), BuildError>(())
+    /// ```
     pub fn union(mut self, other: Self) -> Self {
         self.inputs.extend(other.inputs);
         self
     }
 
     /// Sends records with equal keys to the same subtask.
+    ///
+    /// The key is computed of each record; see [`key_by_ref`](Self::key_by_ref) for one that stands
+    /// in the record.
     pub fn key_by<K, F>(self, key: F) -> KeyedStream<T, ByValue<F, K>, E>
     where
         K: sameriver_model::Key,

@@ -99,6 +99,15 @@ impl Environment {
     /// Starts a stream with the records of a source.
     ///
     /// No two sources of a job have the same name.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let mut env = Environment::new(Settings::default());
+    /// env.source("numbers", FileSource::lines("numbers.txt").parse(|line| Ok(line.parse::<u64>()?)))
+    ///     .filter(|n| *n > 0)
+    ///     .print("positive")?;
+    /// # Ok::<(), BuildError>(())
+    /// ```
     pub fn source<S: Source>(&mut self, name: &str, source: S) -> DataStream<S::Out> {
         let description = source.describe();
         let (open, enumerator) = typed::source(name, Arc::new(source));
@@ -118,6 +127,8 @@ impl Environment {
     }
 
     /// Starts a stream with records that are at hand.
+    ///
+    /// Records own their data: words are `String`s here, not `&str`s.
     ///
     /// ```
     /// use sameriver::prelude::*;

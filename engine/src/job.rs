@@ -178,7 +178,19 @@ fn world(collected: &CollectedResults) -> io::Result<TokioWorld> {
 }
 
 /// Why a job gave no result.
-#[derive(Debug, Error)]
+///
+/// `Debug` shows what `Display` does, so that a `main` may return it:
+///
+/// ```no_run
+/// use sameriver::prelude::*;
+///
+/// fn main() -> Result<(), JobError> {
+///     let job = |env: &mut Environment| env.source("text", FileSource::lines("poem")).print("out");
+///     sameriver::run_blocking(job, &Settings::default())?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Error)]
 pub enum JobError {
     /// The job cannot run at all.
     #[error(transparent)]
@@ -192,6 +204,12 @@ pub enum JobError {
     /// The job ran and failed.
     #[error("the job failed: {0}")]
     Failed(Failure),
+}
+
+impl fmt::Debug for JobError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl JobError {

@@ -61,6 +61,22 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
     }
 
     /// Merges the records of a key into one, and emits it each time.
+    ///
+    /// The first record of a key is emitted as it is.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let job = |env: &mut Environment| {
+    ///     env.elements("bids", [("ann".to_owned(), 3_u64), ("ann".to_owned(), 5)])
+    ///         .key_by_ref(|(name, _)| name.as_str())
+    ///         .reduce("highest-bid", |highest, bid| if bid.1 > highest.1 { bid } else { highest })
+    ///         .collect("highest")
+    /// };
+    /// let result = sameriver::run_blocking(job, &Settings::default())?;
+    /// let highest = result.collected::<(String, u64)>("highest")?;
+    /// assert_eq!(highest, [("ann".to_owned(), 3), ("ann".to_owned(), 5)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn reduce<F>(self, uid: &str, merge: F) -> DataStream<T, E>
     where
         T: Clone,
@@ -155,6 +171,69 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
     }
 
     /// Runs a function with state and timers per key.
+    ///
+    /// State is declared once and reached through `at`, which knows the current key. A timer asks to
+    /// be called when event time reaches an instant; at the end of the input every timer fires.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    ///
+    /// /// Counts the clicks of each user and minute.
+    /// #[derive(Clone)]
+    /// struct PerMinute;
+    ///
+    /// /// Who clicked, and when.
+    /// type Click = (String, i64);
+    ///
+    /// impl KeyedProcess<String, Click> for PerMinute {
+    ///     type Out = String;
+    ///     type States = MapState<i64, u64>; // several states: a struct that is `Copy`
+    ///
+    ///     fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, DeclareError> {
+    ///         declare.map("clicks")
+    ///     }
+    ///
+    ///     fn record(
+    ///         &self,
+    ///         clicks: &Self::States,
+    ///         (_, time): Click,
+    ///         at: &mut At<'_, String>,
+    ///         _: &mut Out<'_, String>,
+    ///     ) -> Result<(), UserError> {
+    ///         let minute = time / 60_000;
+    ///         clicks.update(at, &minute, |count| *count.get_or_insert(0) += 1)?;
+    ///         at.timer_at((minute + 1) * 60_000 - 1)?; // its last instant
+    ///         Ok(())
+    ///     }
+    ///
+    ///     fn timer(
+    ///         &self,
+    ///         clicks: &Self::States,
+    ///         timer: Timer,
+    ///         at: &mut At<'_, String>,
+    ///         out: &mut Out<'_, String>,
+    ///     ) -> Result<(), UserError> {
+    ///         let minute = timer.time().as_millis() / 60_000;
+    ///         if let Some(count) = clicks.remove(at, &minute)? {
+    ///             out.emit(format!("{} in minute {minute}: {count}", at.key()));
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// fn clicks_per_minute(env: &mut Environment) -> Result<(), BuildError> {
+    ///     let clicks = [("ann", 1_000), ("ann", 59_999), ("ann", 60_000)];
+    ///     env.elements("clicks", clicks.map(|(name, time)| (name.to_owned(), time)))
+    ///         .watermarks(Watermarks::bounded(secs(5)).event_time(|click: &Click| click.1))
+    ///         .key_by_ref(|click| click.0.as_str())
+    ///         .process("per-minute", PerMinute)
+    ///         .collect("counts")
+    /// }
+    /// let result = sameriver::run_blocking(clicks_per_minute, &Settings::default())?;
+    /// let counts = result.collected::<String>("counts")?;
+    /// assert_eq!(counts, ["ann in minute 0: 2", "ann in minute 1: 1"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn process<P>(self, uid: &str, process: P) -> DataStream<P::Out, E>
     where
         P: KeyedProcess<S::Key, T>,

@@ -1,6 +1,7 @@
 //! Sameriver: a stateful stream processing engine whose every run can be replayed from a seed.
 //!
-//! A job is a function that takes an [`Environment`]. It runs unchanged on tokio and in simulation:
+//! A job is a function that takes an [`Environment`] and describes a pipeline, from sources over
+//! operators to sinks. It runs unchanged on tokio and in simulation:
 //!
 //! ```
 //! use sameriver::prelude::*;
@@ -20,13 +21,41 @@
 //! # }
 //! ```
 //!
-//! Inside a tokio program it is `sameriver::run(count_words, &settings).await`.
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | read and write | [`FileSource`], [`SocketSource`], [`Generator`], [`Print`], [`FileSink`] in [`connectors`] |
+//! | turn records into others | [`DataStream`]: `map`, `filter`, `flat_map`, their `try_` forms, `union` |
+//! | compute per key | [`DataStream::key_by`], then [`KeyedStream`]: `sum`, `reduce`, … |
+//! | keep state and set timers | [`KeyedStream::process`], [`KeyedStream::process_fn`] |
+//! | compute per window of event time | [`DataStream::watermarks`], [`KeyedStream::window`], then [`WindowedStream`] |
+//! | run it | [`run_blocking`]; in async code [`run`], or [`start`] for a [`JobHandle`] that can cancel |
+//! | look at the pipeline | [`build_graph`], [`JobGraph::to_text`] |
+//! | tune it | [`Settings`] |
+//! | write a source or sink | [`Source`](operator::source::Source), [`Sink`](operator::sink::Sink) |
+//! | make a command of your jobs | the crate `sameriver-cli` |
+//!
+//! Records, keys and state are plain data that derives `serde`'s `Serialize` and `Deserialize` and
+//! owns all it has (`String`, not `&str`), since every stream may be spread over machines.
+//! Everything that fails says what, where, and what to do about it; a job's `main` may return
+//! [`JobError`].
+//!
+//! The modules [`connectors`], [`model`], [`operator`], [`runtime`] and [`state`] are the engine's
+//! crates of these names: an example there that says `sameriver_operator::window` is, to a user of
+//! this crate, `sameriver::operator::window`.
 //!
 //! Reading order: [`Environment`] → [`DataStream`] → [`KeyedStream`] → [`WindowedStream`] →
 //! [`build_graph`], [`run`] and [`start`] → [`JobHandle`], [`JobResult`] → [`Settings`];
-//! [`connectors`] has the sources and sinks, [`prelude`] what most jobs name.
+//! [`prelude`] has what most jobs name.
 //!
 //! Features: none yet.
+//!
+//! [`FileSource`]: connectors::FileSource
+//! [`SocketSource`]: connectors::SocketSource
+//! [`Generator`]: connectors::Generator
+//! [`Print`]: connectors::Print
+//! [`FileSink`]: connectors::FileSink
 //!
 //! Invariant: nothing runs while a job is described, and everything that can be known to be wrong
 //! is said by the compiler or by [`BuildError`] before anything runs.
@@ -45,12 +74,36 @@ mod typed;
 mod windowed_stream;
 
 /// Sources and sinks.
-pub use sameriver_connectors as connectors;
-/// The contracts of sources and sinks, and of the functions inside operators, for those who write
-/// their own.
-pub use sameriver_operator as operator;
-/// The world that connectors reach outside through.
-pub use sameriver_runtime as runtime;
+pub mod connectors {
+    #[doc(inline)]
+    pub use sameriver_connectors::*;
+}
+
+/// Names of the domain: event time, keys, batches, ids.
+pub mod model {
+    #[doc(inline)]
+    pub use sameriver_model::*;
+}
+
+/// The contracts of sources, sinks and keyed functions, for those who write their own; windows,
+/// watermarks, and what operators are built of.
+pub mod operator {
+    #[doc(inline)]
+    pub use sameriver_operator::*;
+}
+
+/// The world: disks, connections, tasks, outside systems. Sources and sinks reach outside through
+/// it, and so run in simulation too.
+pub mod runtime {
+    #[doc(inline)]
+    pub use sameriver_runtime::*;
+}
+
+/// Keyed state: what is declared, and the handles that read and write it.
+pub mod state {
+    #[doc(inline)]
+    pub use sameriver_state::*;
+}
 
 pub use build_error::{BuildError, BuildProblem};
 pub use data_stream::DataStream;
@@ -63,7 +116,7 @@ pub use job::{
 pub use keyed_stream::KeyedStream;
 pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
-pub use sameriver_graph::JobGraph;
+pub use sameriver_graph::{GraphProblem, JobGraph};
 pub use sameriver_model::{Batch, Element, Failure, FailureKind, Key};
 pub use settings::{EffectiveSettings, Origin, SettingRow, SettingValue, Settings, SettingsError};
 pub use windowed_stream::WindowedStream;

@@ -54,6 +54,48 @@ impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
     ///
     /// Late records are dropped and counted; see
     /// [`aggregate_with_late`](Self::aggregate_with_late).
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    ///
+    /// /// Adds up cents.
+    /// #[derive(Clone)]
+    /// struct Total;
+    ///
+    /// /// When, and how many cents.
+    /// type Sale = (i64, u64);
+    ///
+    /// impl Aggregate<Sale> for Total {
+    ///     type Acc = u64;
+    ///     type Out = u64;
+    ///     fn create(&self) -> u64 {
+    ///         0
+    ///     }
+    ///     fn add(&self, total: &mut u64, sale: &Sale) {
+    ///         *total += sale.1;
+    ///     }
+    ///     fn merge(&self, total: &mut u64, other: u64) {
+    ///         *total += other;
+    ///     }
+    ///     fn result(&self, total: u64) -> u64 {
+    ///         total
+    ///     }
+    /// }
+    ///
+    /// fn totals(env: &mut Environment) -> Result<(), BuildError> {
+    ///     env.elements("sales", [(1_000, 250), (61_000, 100), (59_000, 50)])
+    ///         .watermarks(Watermarks::bounded(secs(5)).event_time(|sale: &Sale| sale.0))
+    ///         .key_by(|_| "all".to_owned())
+    ///         .window(Tumbling::of(mins(1)))
+    ///         .aggregate("totals", Total)
+    ///         .map(|total| format!("{} {}", total.window, total.value))
+    ///         .collect("totals")
+    /// }
+    /// let result = sameriver::run_blocking(totals, &Settings::default())?;
+    /// let totals = result.collected::<String>("totals")?;
+    /// assert_eq!(totals, ["[0ms..60000ms) 300", "[60000ms..120000ms) 100"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate<A>(self, uid: &str, aggregate: A) -> Results<T, S, A>
     where
         A: Aggregate<T>,
@@ -71,6 +113,30 @@ impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
     }
 
     /// As [`aggregate`](Self::aggregate), and also gives the records that came too late.
+    ///
+    /// A record is late when the watermark has passed the last instant of its window. Watermarks
+    /// follow slices of records (up to [`slice_records`](crate::Settings::slice_records)), so of
+    /// records that were read together none is late because of another one.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    ///
+    /// fn per_minute(env: &mut Environment) -> Result<(), BuildError> {
+    ///     let (counts, late) = env
+    ///         .elements("clicks", [5_i64, 70_000, 6])
+    ///         .watermarks(Watermarks::bounded(secs(5)).event_time(|time: &i64| *time))
+    ///         .key_by(|_| ())
+    ///         .window(Tumbling::of(mins(1)))
+    ///         .aggregate_with_late("clicks-per-minute", Count);
+    ///     late.collect("late")?;
+    ///     counts.map(|count| count.value).collect("counts")
+    /// }
+    /// let settings = Settings { slice_records: 1, ..Settings::default() };
+    /// let result = sameriver::run_blocking(per_minute, &settings)?;
+    /// assert_eq!(result.collected::<u64>("counts")?, [1, 1]);
+    /// assert_eq!(result.collected::<i64>("late")?, [6]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn aggregate_with_late<A>(
         self,
         uid: &str,

@@ -48,7 +48,10 @@ pub async fn rows(
     workload: &Workload,
     settings: sameriver::Settings,
 ) -> Result<Rows, Finding> {
-    let job = (story.job.make)(&workload.arguments).map_err(Finding::harness)?;
+    let job = story
+        .job
+        .job(&workload.arguments)
+        .map_err(Finding::harness)?;
     let task_managers = settings.task_managers;
     sim.mark(&format!("{} {settings:?} {workload:?}", story.job.name));
     let job = SimJob {

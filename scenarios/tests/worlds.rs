@@ -47,7 +47,10 @@ fn settings(parallelism: u32, task_managers: u32) -> Settings {
 }
 
 fn on_tokio(story: &'static Story, workload: &Workload, settings: &Settings) -> Rows {
-    let job = (story.job.make)(&workload.arguments).expect("the arguments are right");
+    let job = story
+        .job
+        .job(&workload.arguments)
+        .expect("the arguments are right");
     let result = sameriver::run_blocking(move |env| job(env), settings);
     let result = result.expect("the job finishes");
     (story.collected)(result.collections()).expect("the job collects")

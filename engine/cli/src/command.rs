@@ -6,8 +6,9 @@ use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind as Complaint;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use sameriver::BuildError;
 
 use crate::exit::Exit;
@@ -90,7 +91,7 @@ pub struct SettingsArguments {
     pub source: SettingsSource,
 }
 
-/// The command line of a binary that has no commands of its own.
+/// Runs jobs of Sameriver.
 #[derive(Debug, Parser)]
 struct Line {
     #[command(subcommand)]
@@ -105,7 +106,15 @@ pub fn parse_with<P: Parser>(
     name: &'static str,
     words: impl IntoIterator<Item = OsString>,
 ) -> Result<P, Exit> {
-    let parsed = P::command()
+    parse::<P>(P::command(), name, words)
+}
+
+fn parse<P: Parser>(
+    line: clap::Command,
+    name: &'static str,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<P, Exit> {
+    let parsed = line
         .name(name)
         .bin_name(name)
         .subcommand_required(true)
@@ -125,10 +134,26 @@ pub fn parse_with<P: Parser>(
 }
 
 pub(crate) fn main(name: &'static str, jobs: &[NamedJob]) -> Exit {
-    match parse_with::<Line>(name, std::env::args_os()) {
+    match parse::<Line>(line_of(jobs), name, std::env::args_os()) {
         Ok(line) => execute(&line.command, jobs),
         Err(exit) => exit,
     }
+}
+
+/// The command line of a binary with these jobs: its help names them.
+fn line_of(jobs: &[NamedJob]) -> clap::Command {
+    let known = jobs
+        .iter()
+        .map(|job| PossibleValue::new(job.name).help(job.about));
+    let known = PossibleValuesParser::new(known);
+    let names_a_job = |command: clap::Command| {
+        command.mut_arg("scenario", |argument| {
+            argument.value_name("JOB").value_parser(known.clone())
+        })
+    };
+    Line::command()
+        .mut_subcommand("run", names_a_job)
+        .mut_subcommand("graph", names_a_job)
 }
 
 /// Carries out a command.
@@ -205,7 +230,7 @@ fn graph(arguments: &GraphArguments, jobs: &[NamedJob]) -> Ended {
     let usage = |message| (Exit::Usage, message);
     let job = named_job::find(jobs, &arguments.scenario).map_err(usage)?;
     let settings = settings::validated(&arguments.source).map_err(usage)?;
-    let function = (job.make)(&JobArguments::default()).map_err(usage)?;
+    let function = job.job(&JobArguments::default()).map_err(usage)?;
     let built = sameriver::build_graph(|env| function(env), &settings);
     let graph = built.map_err(|error: BuildError| usage(error.to_string()))?;
     print(&if arguments.dot {

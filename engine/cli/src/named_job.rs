@@ -21,15 +21,36 @@ pub struct JobArguments {
     pub seed: Option<u64>,
 }
 
+impl JobArguments {
+    /// Refuses every option that was given.
+    fn refuse_all(&self, job: &str) -> Result<(), String> {
+        let given = [
+            ("--input", !self.input.is_empty()),
+            ("--output", self.output.is_some()),
+            ("--split-bytes", self.split_bytes.is_some()),
+            ("--records", self.records.is_some()),
+            ("--seed", self.seed.is_some()),
+        ];
+        match given.iter().find(|(_, is_given)| *is_given) {
+            Some((option, _)) => Err(format!("{job} has no use for {option}: leave it out")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A job function that can be run again on every node.
 pub type JobFunction =
     Arc<dyn Fn(&mut Environment) -> Result<(), BuildError> + Send + Sync + 'static>;
 
-/// Makes the job function for what the user gave.
-///
-/// # Errors
-/// A sentence that names what is missing, and the remedy.
-pub type MakeJob = fn(&JobArguments) -> Result<JobFunction, String>;
+/// How a job function is made.
+#[derive(Clone, Copy, Debug)]
+pub enum MakeJob {
+    /// It is this one: a job that has no use for options of its own.
+    Plain(fn(&mut Environment) -> Result<(), BuildError>),
+    /// It depends on what the user gave; the error is a sentence that names the option that is
+    /// missing, or that the job has no use for, and the remedy.
+    Given(fn(&JobArguments) -> Result<JobFunction, String>),
+}
 
 /// Shows the result of a job that was run with these arguments, as lines for the terminal.
 ///
@@ -38,6 +59,21 @@ pub type MakeJob = fn(&JobArguments) -> Result<JobFunction, String>;
 pub type ShowResult = fn(&JobArguments, &JobResult) -> Result<String, String>;
 
 /// A job under a name.
+///
+/// ```
+/// use sameriver::prelude::*;
+/// use sameriver_cli::{JobArguments, NamedJob};
+///
+/// fn squares(env: &mut Environment) -> Result<(), BuildError> {
+///     env.elements("numbers", [1_u64, 2, 3]).map(|n| n * n).print("squares")
+/// }
+/// const SQUARES: NamedJob = NamedJob::of("squares", "prints three squares", squares);
+/// assert!(SQUARES.job(&JobArguments::default()).is_ok());
+///
+/// let records = JobArguments { records: Some(5), ..JobArguments::default() };
+/// let refused = SQUARES.job(&records).err();
+/// assert_eq!(refused.as_deref(), Some("squares has no use for --records: leave it out"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct NamedJob {
     /// The name on the command line.
@@ -48,6 +84,42 @@ pub struct NamedJob {
     pub make: MakeJob,
     /// Shows what it collected.
     pub show: ShowResult,
+}
+
+impl NamedJob {
+    /// A job that is complete as it is: it has sources and sinks of its own, and nothing to show
+    /// behind them.
+    pub const fn of(
+        name: &'static str,
+        about: &'static str,
+        job: fn(&mut Environment) -> Result<(), BuildError>,
+    ) -> Self {
+        Self {
+            name,
+            about,
+            make: MakeJob::Plain(job),
+            show: |_, _| Ok(String::new()),
+        }
+    }
+
+    /// The job function for what the user gave; the job bears this name unless it chooses another.
+    ///
+    /// # Errors
+    /// A sentence that names what is missing or too much, and the remedy.
+    pub fn job(&self, given: &JobArguments) -> Result<JobFunction, String> {
+        let name = self.name;
+        let function: JobFunction = match self.make {
+            MakeJob::Plain(function) => {
+                given.refuse_all(name)?;
+                Arc::new(function)
+            }
+            MakeJob::Given(make) => make(given)?,
+        };
+        Ok(Arc::new(move |env: &mut Environment| {
+            env.name(name);
+            function(env)
+        }))
+    }
 }
 
 /// The job of that name, or a sentence that names the nearest ones.

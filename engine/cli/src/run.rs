@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
         records: arguments.records,
         seed: arguments.seed,
     };
-    let function = (job.make)(&given).map_err(usage)?;
+    let function = job.job(&given).map_err(usage)?;
 
     let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
     let progress = ProgressBar::new_spinner().with_style(style.expect("the template is right"));

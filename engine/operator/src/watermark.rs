@@ -25,7 +25,8 @@ pub struct Watermarks {
 }
 
 impl Watermarks {
-    /// Records are at most `bound` behind the latest one before them.
+    /// Records are at most `bound` behind the latest one before them; what is further behind may be
+    /// late for its window.
     pub const fn bounded(bound: Duration) -> Self {
         Self { bound }
     }
@@ -35,7 +36,8 @@ impl Watermarks {
         Self::bounded(Duration::ZERO)
     }
 
-    /// Says how to read the event time of a record.
+    /// Says how to read the event time of a record: an [`EventTime`], or an `i64` of milliseconds
+    /// since the epoch.
     pub fn event_time<T, I, F>(self, event_time: F) -> WatermarkStrategy<T>
     where
         I: Into<EventTime>,

@@ -2,6 +2,7 @@
 //!
 //! Invariant: every message names the setting, its value, where it was written, and the remedy.
 
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use thiserror::Error;
 
 use super::Origin;
 
-/// Settings that cannot be used.
-#[derive(Debug, Error)]
+/// Settings that cannot be used; `Debug` shows what `Display` does.
+#[derive(Error)]
 pub enum SettingsError {
     /// The file cannot be read.
     #[error("cannot read settings file {}: {cause}: {}", path.display(), reading(cause))]
@@ -64,6 +65,12 @@ pub enum SettingsError {
         /// What to do.
         remedy: String,
     },
+}
+
+impl fmt::Debug for SettingsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 fn reading(cause: &io::Error) -> &'static str {

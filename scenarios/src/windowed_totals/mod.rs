@@ -14,9 +14,8 @@ use std::time::Duration;
 use sameriver::JobResult;
 use sameriver::connectors::{CollectedResults, Draws, FileSink, FileSource, Generator};
 use sameriver::prelude::*;
-use sameriver_cli::named_job::JobFunction;
 use sameriver_cli::summary::grouped;
-use sameriver_cli::{JobArguments, NamedJob};
+use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{Event, PARTITIONS};
@@ -28,7 +27,7 @@ pub const STORY: Story = Story {
         name: "windowed_totals",
         about: "totals out-of-order events per key and second (--input lines `time,key,amount`, \
                 or generated: --records, --seed)",
-        make,
+        make: MakeJob::Given(make),
         show,
     },
     draw: workload::draw,

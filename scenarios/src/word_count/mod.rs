@@ -13,9 +13,8 @@ use std::sync::Arc;
 use sameriver::JobResult;
 use sameriver::connectors::{CollectedResults, FileSink, FileSource};
 use sameriver::prelude::*;
-use sameriver_cli::named_job::JobFunction;
 use sameriver_cli::summary::grouped;
-use sameriver_cli::{JobArguments, NamedJob};
+use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
 use serde::{Deserialize, Serialize};
 
 use crate::story::{Rows, Story};
@@ -25,7 +24,7 @@ pub const STORY: Story = Story {
     job: NamedJob {
         name: "word_count",
         about: "counts the words of text files (--input, default LICENSE-APACHE)",
-        make,
+        make: MakeJob::Given(make),
         show,
     },
     draw: workload::draw,
