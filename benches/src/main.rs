@@ -5,6 +5,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -104,8 +105,9 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
             parallelism,
             times,
         } => {
+            let text = text_file::path(Size::FULL.lines)?;
             for _ in 0..times {
-                let (done, spent) = measure(|| once(stream, parallelism));
+                let (done, spent) = measure(|| once(stream, &text, parallelism));
                 let nanos = spent.cpu.as_secs_f64() * 1e9 / done?.rows as f64;
                 print(&format_args!("{nanos:.1} ns of CPU a record\n"));
             }
@@ -119,15 +121,14 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
     }
 }
 
-fn once(stream: Stream, parallelism: u32) -> Result<Checksum, BenchError> {
-    let (size, rows) = (Size::FULL, Rows::Timed);
-    let text = text_file::path(size.lines)?;
+fn once(stream: Stream, text: &Path, parallelism: u32) -> Result<Checksum, BenchError> {
+    let (records, rows) = (Size::FULL.records, Rows::Timed);
     Ok(match (stream, parallelism) {
-        (Stream::Kc, 0) => plain::keyed_counter(size.records, rows),
-        (Stream::Wc | Stream::WcByRef, 0) => plain::word_count(text_file::reader(&text)?, rows)?,
-        (Stream::Kc, _) => jobs::keyed_counter(size.records, parallelism, rows)?,
-        (Stream::Wc, _) => jobs::word_count(&text, parallelism, rows)?,
-        (Stream::WcByRef, _) => jobs::word_count_by_ref(&text, parallelism, rows)?,
+        (Stream::Kc, 0) => plain::keyed_counter(records, rows),
+        (Stream::Wc | Stream::WcByRef, 0) => plain::word_count(text_file::reader(text)?, rows)?,
+        (Stream::Kc, _) => jobs::keyed_counter(records, parallelism, rows)?,
+        (Stream::Wc, _) => jobs::word_count(text, parallelism, rows)?,
+        (Stream::WcByRef, _) => jobs::word_count_by_ref(text, parallelism, rows)?,
     })
 }
 

@@ -165,7 +165,7 @@ impl<T> Batch<T> {
 }
 
 /// A batch whose record type is known only at the two ends of its channel.
-pub trait AnyBatch: Send {
+pub trait AnyBatch: Any + Send {
     /// The number of records.
     fn len(&self) -> usize;
     /// Whether there is no record.

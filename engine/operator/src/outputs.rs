@@ -15,6 +15,12 @@ pub trait Outputs: Send {
     /// Sends a batch (not empty) on one channel.
     fn send(&mut self, channel: usize, batch: Box<dyn AnyBatch>);
 
+    /// An empty batch of this edge that the receiver is done with, to be filled again.
+    fn reuse(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>> {
+        let _ = channel;
+        None
+    }
+
     /// Sends a watermark on every channel, behind all batches sent before.
     fn watermark(&mut self, watermark: Watermark);
 

@@ -79,6 +79,10 @@ impl Outputs for EdgeOutputs {
         self.meter.sent(records, overdraft as u64);
     }
 
+    fn reuse(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>> {
+        self.queues[channel].spare()
+    }
+
     fn watermark(&mut self, watermark: Watermark) {
         self.mark(|| StreamElement::Watermark(watermark));
     }

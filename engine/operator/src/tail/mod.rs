@@ -65,32 +65,61 @@ impl<T: Element> Lanes<T> {
 
     /// Hands all of `batch` to one channel, without a copy where it fits.
     fn append(&mut self, channel: usize, batch: &mut Batch<T>) {
-        let outputs = &mut self.outputs;
-        self.partial[channel].append(batch, |full| outputs.send(channel, Box::new(full)));
+        self.align_lane(channel, batch.times().is_some());
+        if batch.len() <= self.partial[channel].room() {
+            self.partial[channel].append(batch);
+            self.send_if_full(channel);
+            return;
+        }
+        // More than one batch: each record moves once, however many there are.
+        let (records, times) = batch.parts_mut();
+        let mut times = times.as_mut().map(|times| times.drain(..));
+        let mut records = records.drain(..);
+        while records.len() > 0 {
+            self.partial[channel].fill(&mut records, times.as_mut());
+            self.send_if_full(channel);
+        }
     }
 
     /// Makes every lane ready for records with or without event times; call it once a slice.
     fn align(&mut self, timed: bool) {
-        for (channel, lane) in self.partial.iter_mut().enumerate() {
-            if let Some(batch) = lane.align(timed) {
-                self.outputs.send(channel, Box::new(batch));
-            }
+        for channel in 0..self.partial.len() {
+            self.align_lane(channel, timed);
+        }
+    }
+
+    /// What is held must go first if it is of the other sort.
+    fn align_lane(&mut self, channel: usize, timed: bool) {
+        if !self.partial[channel].is_alike(timed) {
+            self.send(channel);
         }
     }
 
     /// Hands one record to one channel.
     #[inline]
     fn push(&mut self, channel: usize, record: T, time: Option<sameriver_model::EventTime>) {
-        if let Some(full) = self.partial[channel].push(record, time) {
-            self.outputs.send(channel, Box::new(full));
+        self.partial[channel].push(record, time);
+        self.send_if_full(channel);
+    }
+
+    #[inline]
+    fn send_if_full(&mut self, channel: usize) {
+        if self.partial[channel].is_full() {
+            self.send(channel);
+        }
+    }
+
+    fn send(&mut self, channel: usize) {
+        let partial = &mut self.partial[channel];
+        if !partial.is_empty() {
+            let spare = self.outputs.reuse(channel);
+            self.outputs.send(channel, partial.take(spare));
         }
     }
 
     fn send_all(&mut self) {
-        for (channel, lane) in self.partial.iter_mut().enumerate() {
-            if let Some(batch) = lane.take() {
-                self.outputs.send(channel, Box::new(batch));
-            }
+        for channel in 0..self.partial.len() {
+            self.send(channel);
         }
     }
 }

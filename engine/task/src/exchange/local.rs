@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sameriver_model::{ChannelId, Failure, StreamElement};
+use sameriver_model::{AnyBatch, ChannelId, Failure, StreamElement};
 use sameriver_runtime::Wake;
 
 /// When the sending end wants to be woken.
@@ -30,6 +30,10 @@ pub(crate) struct ChannelQueue {
     taken: AtomicU64,
     failed: AtomicBool,
     ends: Mutex<Ends>,
+    /// Whether the sender fills batches again.
+    reuses: AtomicBool,
+    /// Empty batches on their way back to the sender.
+    spares: Mutex<Vec<Box<dyn AnyBatch>>>,
 }
 
 #[derive(Default)]
@@ -52,6 +56,8 @@ impl ChannelQueue {
             taken: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             ends: Mutex::new(Ends::default()),
+            reuses: AtomicBool::new(false),
+            spares: Mutex::default(),
         }
     }
 
@@ -124,6 +130,25 @@ impl ChannelQueue {
             consumer.wake();
         }
         overdraft
+    }
+
+    /// An empty batch, if one has come back: its sender saves an allocation, and the allocator the
+    /// large blocks that it would have to join with their neighbours.
+    pub(crate) fn spare(&self) -> Option<Box<dyn AnyBatch>> {
+        self.reuses.store(true, Ordering::Relaxed);
+        let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+        spares.pop()
+    }
+
+    /// Sends an empty batch back. No more are kept than the queue holds with as much overdraft.
+    pub(crate) fn give_back(&self, batch: Box<dyn AnyBatch>) {
+        debug_assert!(batch.is_empty(), "only empty batches are filled again");
+        if self.reuses.load(Ordering::Relaxed) {
+            let mut spares = self.spares.lock().unwrap_or_else(PoisonError::into_inner);
+            if spares.len() < 2 * self.capacity {
+                spares.push(batch);
+            }
+        }
     }
 
     /// Takes the first element; `None` if there is none, or if it is a batch and `batches` is
@@ -336,6 +361,18 @@ mod tests {
         assert!(queue.pop(false).is_some());
         assert!(queue.pop(false).is_none());
         assert_eq!(drain(&queue), "batch of 1");
+    }
+
+    #[test]
+    fn empty_batches_come_back_to_a_sender_that_fills_them_again() {
+        let (queue, empty) = (queue(1), || Box::new(Batch::<u32>::new()));
+        queue.give_back(empty());
+        assert!(queue.spare().is_none(), "nobody had asked before");
+        for _ in 0..5 {
+            queue.give_back(empty());
+        }
+        let kept = std::iter::from_fn(|| queue.spare()).count();
+        assert_eq!(kept, 2);
     }
 
     #[test]

@@ -128,15 +128,17 @@ impl InputGate {
 
     /// A slice took `records` off the front batch; answers whether that used it up.
     pub(crate) fn advance(&mut self, records: u64) -> bool {
-        let Some((position, batch)) = &self.front else {
+        let Some((position, batch)) = self.front.take() else {
             return false;
         };
-        self.channels[*position].records += records;
-        let used_up = batch.is_empty();
-        if used_up {
-            self.front = None;
+        let channel = &mut self.channels[position];
+        channel.records += records;
+        if batch.is_empty() {
+            channel.queue.give_back(batch);
+            return true;
         }
-        used_up
+        self.front = Some((position, batch));
+        false
     }
 }
 
