@@ -172,8 +172,8 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
 
     /// Runs a function with state and timers per key.
     ///
-    /// State is declared once and reached through `at`, which knows the current key. A timer asks to
-    /// be called when event time reaches an instant; at the end of the input every timer fires.
+    /// State is declared once and reached through `at`, which knows the current key. A timer asks
+    /// to be called when event time reaches an instant; at the end of the input every timer fires.
     ///
     /// ```
     /// use sameriver::prelude::*;
@@ -189,7 +189,10 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
     ///     type Out = String;
     ///     type States = MapState<i64, u64>; // several states: a struct that is `Copy`
     ///
-    ///     fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, DeclareError> {
+    ///     fn states(
+    ///         &self,
+    ///         declare: &mut Declare<'_, String>,
+    ///     ) -> Result<Self::States, DeclareError> {
     ///         declare.map("clicks")
     ///     }
     ///

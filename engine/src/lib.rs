@@ -25,15 +25,18 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | read and write | [`FileSource`], [`SocketSource`], [`Generator`], [`Print`], [`FileSink`] in [`connectors`] |
-//! | turn records into others | [`DataStream`]: `map`, `filter`, `flat_map`, their `try_` forms, `union` |
+//! | read | [`FileSource`], [`SocketSource`], [`Stdin`], [`Generator`], [`Elements`] |
+//! | write | [`Print`], [`FileSink`], [`Discard`], [`DataStream::collect`] |
+//! | turn records into others | [`DataStream`]: `map`, `filter`, `flat_map`, their `try_` forms |
 //! | compute per key | [`DataStream::key_by`], then [`KeyedStream`]: `sum`, `reduce`, … |
 //! | keep state and set timers | [`KeyedStream::process`], [`KeyedStream::process_fn`] |
-//! | compute per window of event time | [`DataStream::watermarks`], [`KeyedStream::window`], then [`WindowedStream`] |
-//! | run it | [`run_blocking`]; in async code [`run`], or [`start`] for a [`JobHandle`] that can cancel |
+//! | say when things happened | [`DataStream::watermarks`] |
+//! | compute per window of event time | [`KeyedStream::window`], then [`WindowedStream`] |
+//! | run a job | [`run_blocking`]; in async code [`run`] |
+//! | watch and cancel it | [`start`], [`JobHandle`] |
 //! | look at the pipeline | [`build_graph`], [`JobGraph::to_text`] |
 //! | tune it | [`Settings`] |
-//! | write a source or sink | [`Source`](operator::source::Source), [`Sink`](operator::sink::Sink) |
+//! | write a source or a sink | [`Source`], [`Sink`] |
 //! | make a command of your jobs | the crate `sameriver-cli` |
 //!
 //! Records, keys and state are plain data that derives `serde`'s `Serialize` and `Deserialize` and
@@ -51,14 +54,19 @@
 //!
 //! Features: none yet.
 //!
-//! [`FileSource`]: connectors::FileSource
-//! [`SocketSource`]: connectors::SocketSource
-//! [`Generator`]: connectors::Generator
-//! [`Print`]: connectors::Print
-//! [`FileSink`]: connectors::FileSink
-//!
 //! Invariant: nothing runs while a job is described, and everything that can be known to be wrong
 //! is said by the compiler or by [`BuildError`] before anything runs.
+//!
+//! [`Discard`]: connectors::Discard
+//! [`Elements`]: connectors::Elements
+//! [`FileSink`]: connectors::FileSink
+//! [`FileSource`]: connectors::FileSource
+//! [`Generator`]: connectors::Generator
+//! [`Print`]: connectors::Print
+//! [`SocketSource`]: connectors::SocketSource
+//! [`Stdin`]: connectors::Stdin
+//! [`Sink`]: operator::sink::Sink
+//! [`Source`]: operator::source::Source
 #![forbid(unsafe_code)]
 
 mod build_error;

@@ -19,7 +19,9 @@ pub use sameriver_operator::{Out, UserError};
 #[doc(inline)]
 pub use sameriver_state::{At, Declare, DeclareError, ListState, MapState, ValueState};
 
+#[doc(inline)]
 pub use crate::duration::{hours, millis, mins, secs};
+#[doc(inline)]
 pub use crate::{
     BuildError, DataStream, Environment, JobError, JobHandle, JobResult, KeyedStream, Settings,
     Timed, Untimed,

@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`supervisor`] (runs a seed) → [`sim_world`] (what a scenario holds) → `kernel` →
 //! `node_task` and `life` → `timers` → `net` → `disk` → [`ledger`] and `services` → [`trace`] →
-//! [`batch`] → [`self_check`].
+//! [`batch`] → [`mod@self_check`].
 //!
 //! Invariant: a run depends on its seed and on the code alone. All of a world lives on one fresh
 //! thread; nodes share nothing but the world; what belongs to a crashed node does nothing more.

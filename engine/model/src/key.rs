@@ -9,7 +9,7 @@ use std::hash::Hash;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// An owned key.
+/// A value by which records belong together: those with equal keys share state.
 ///
 /// Implemented for every type that is `Serialize + DeserializeOwned + Eq + Hash + Clone + Send +
 /// Sync + 'static`.

@@ -44,7 +44,55 @@ pub struct WriterArgs {
     pub parallelism: Parallelism,
 }
 
-/// A connector's output.
+/// A connector's output: describes itself, and makes a writer for each subtask.
+///
+/// A writer that has to wait for the outside hands its records to a task of the
+/// [`world`](WriterArgs::surroundings), says in [`has_room`](SinkWriter::has_room) when enough of
+/// them wait, and is woken by that task. One that never waits is short:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use sameriver_model::Batch;
+/// use sameriver_operator::Progress;
+/// use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
+///
+/// /// Adds numbers up in a gauge of this process.
+/// struct Gauge(Arc<AtomicU64>);
+///
+/// impl Sink<u64> for Gauge {
+///     fn describe(&self) -> String {
+///         "gauge".to_owned()
+///     }
+///
+///     fn writer(&self, _: WriterArgs) -> Result<Box<dyn SinkWriter<u64>>, SinkError> {
+///         Ok(Box::new(GaugeWriter(Arc::clone(&self.0))))
+///     }
+/// }
+///
+/// struct GaugeWriter(Arc<AtomicU64>);
+///
+/// impl SinkWriter<u64> for GaugeWriter {
+///     fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
+///         self.0.fetch_add(batch.records().iter().sum(), Ordering::Relaxed);
+///         batch.clear();
+///         Ok(())
+///     }
+///
+///     fn has_room(&self) -> bool {
+///         true
+///     }
+///
+///     fn flush(&mut self) -> Result<(), SinkError> {
+///         Ok(())
+///     }
+///
+///     fn finish(&mut self) -> Result<Progress, SinkError> {
+///         Ok(Progress::Done)
+///     }
+/// }
+/// ```
 pub trait Sink<T: Element>: Send + Sync + 'static {
     /// What the graph shows: `file totals/`.
     fn describe(&self) -> String;

@@ -75,7 +75,90 @@ pub trait Split: Serialize + DeserializeOwned + Send + 'static {}
 
 impl<S: Serialize + DeserializeOwned + Send + 'static> Split for S {}
 
-/// A connector's input.
+/// A connector's input: finds the splits of it, and makes a reader for each subtask.
+///
+/// The enumerator runs once a job; readers ask it for splits when they have none left. A reader
+/// never waits: what is slow runs in a task of the [`world`](ReaderArgs::surroundings), which wakes
+/// the slot when there is something to read.
+///
+/// ```
+/// use sameriver_model::SubtaskIndex;
+/// use sameriver_operator::source::{
+///     Assignment, Enumerator, EnumeratorArgs, ReadBatch, ReadStatus, Reader, ReaderArgs, Source,
+///     SourceError, SourceReader, SplitEnumerator,
+/// };
+/// use sameriver_runtime::BoxFuture;
+///
+/// /// Counts down from each of some numbers; a number is a split.
+/// struct Countdowns(Vec<u64>);
+///
+/// impl Source for Countdowns {
+///     type Out = u64;
+///     type Split = u64;
+///
+///     fn describe(&self) -> String {
+///         format!("countdowns {:?}", self.0)
+///     }
+///
+///     fn is_replayable(&self) -> bool {
+///         true
+///     }
+///
+///     fn enumerate(&self, _: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
+///         let rest: Enumerator<Self> = Box::new(Rest(self.0.clone()));
+///         Box::pin(async { Ok(rest) })
+///     }
+///
+///     fn reader(&self, _: ReaderArgs) -> Result<Reader<Self>, SourceError> {
+///         Ok(Box::new(CountdownReader::default()))
+///     }
+/// }
+///
+/// /// The splits that nobody has asked for yet.
+/// struct Rest(Vec<u64>);
+///
+/// impl SplitEnumerator<u64> for Rest {
+///     fn assign(&mut self, _: SubtaskIndex) -> Assignment<u64> {
+///         let splits: Vec<u64> = self.0.pop().into_iter().collect();
+///         Assignment { splits, no_more: self.0.is_empty() }
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct CountdownReader {
+///     splits: Vec<u64>, // all that were assigned; the numbers that are next
+///     current: usize,
+///     no_more: bool,
+/// }
+///
+/// impl SourceReader<u64, u64> for CountdownReader {
+///     fn add_splits(&mut self, splits: Vec<u64>, no_more: bool) -> Result<(), SourceError> {
+///         self.splits.extend(splits);
+///         self.no_more |= no_more;
+///         Ok(())
+///     }
+///
+///     fn read(
+///         &mut self,
+///         batch: &mut ReadBatch<u64>,
+///         max: usize,
+///     ) -> Result<ReadStatus, SourceError> {
+///         let Some(next) = self.splits.get_mut(self.current) else {
+///             return Ok(if self.no_more { ReadStatus::Finished } else { ReadStatus::NeedSplit });
+///         };
+///         batch.split = self.current;
+///         while *next > 0 && batch.records.len() < max {
+///             batch.records.push(*next);
+///             *next -= 1;
+///         }
+///         if *next == 0 {
+///             batch.ended.push(self.current);
+///             self.current += 1;
+///         }
+///         Ok(ReadStatus::Ready)
+///     }
+/// }
+/// ```
 pub trait Source: Send + Sync + 'static {
     /// The type of its records.
     type Out: Element;

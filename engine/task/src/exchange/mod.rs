@@ -1,6 +1,6 @@
 //! Moves elements between subtasks: within a process by queues, between processes by connections.
 //!
-//! Reading order: [`local`] → this file → `registry` → [`hello`] → [`frame`] → `link` →
+//! Reading order: `local` → this file → `registry` → `hello` → `frame` → `link` →
 //! `outbound` → `inbound`.
 //!
 //! Invariant: the two ends of a channel find each other by (attempt, channel) alone, in whatever
