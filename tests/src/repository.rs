@@ -63,9 +63,11 @@ fn collect(folder: &Path, prefix: &str, ending: &str, found: &mut Vec<String>) {
 /// # Panics
 /// If one is not TOML.
 pub fn manifests() -> Vec<(String, toml::Table)> {
-    let members = files("Cargo.toml")
-        .into_iter()
-        .filter(|path| path != "Cargo.toml");
+    let root: toml::Table = text("Cargo.toml").parse().expect("a manifest is TOML");
+    let members = root["workspace"]["members"].as_array();
+    let members = members.expect("a workspace lists its members").iter();
+    let members = members.filter_map(toml::Value::as_str);
+    let members = members.map(|folder| format!("{folder}/Cargo.toml"));
     let parsed = members.filter_map(|path| {
         let manifest: toml::Table = text(&path)
             .parse()
