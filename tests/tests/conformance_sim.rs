@@ -13,6 +13,8 @@ use sameriver_tests::conformance_tests;
 
 const SEEDS: u64 = 20;
 const DIRECTORY: &str = "suite";
+/// Parts of the names of the cases whose tasks panic.
+const PANICKING: [&str; 2] = ["panicking_task", "group_has_ended"];
 
 struct Simulated(SimWorld);
 
@@ -33,7 +35,7 @@ fn under_many_seeds(case: Case) {
                 services::greeter(site.url(), &site.world())
             });
             sim.files("a").preload_directory(DIRECTORY);
-            if case.name.contains("panicking_task") {
+            if PANICKING.iter().any(|name| case.name.contains(name)) {
                 sim.tolerate_panics();
             }
             // A connection to a node needs the node to be there.

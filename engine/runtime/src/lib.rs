@@ -16,6 +16,7 @@ pub mod random;
 pub mod service;
 pub mod stream;
 pub mod task;
+pub mod task_group;
 pub mod wake;
 pub mod world;
 
@@ -27,6 +28,7 @@ pub use random::RandomStream;
 pub use service::{ServiceError, Services};
 pub use stream::{Accept, Address, ByteStream, Listener};
 pub use task::{Panicked, TaskHandle};
+pub use task_group::TaskGroup;
 pub use wake::Wake;
 pub use world::{TimedOut, World, WorldApi};
 

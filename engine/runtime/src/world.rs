@@ -78,6 +78,11 @@ impl World {
         Self(api)
     }
 
+    /// What is behind the handle.
+    pub(crate) fn api(&self) -> &Arc<dyn WorldApi> {
+        &self.0
+    }
+
     /// The name of the node, for logs.
     pub fn node(&self) -> &str {
         self.0.node()

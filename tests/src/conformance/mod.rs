@@ -89,6 +89,7 @@ cases! {
         a_task_is_joined_when_it_has_ended,
         a_panicking_task_is_joined_as_panicked_and_the_others_go_on,
         a_dropped_handle_lets_the_task_go_on,
+        a_group_has_ended_when_its_last_task_has,
         blocking_work_gives_its_result,
         blocking_work_that_panics_is_an_error,
         blocking_work_goes_on_when_its_caller_is_gone,

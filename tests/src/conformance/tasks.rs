@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use sameriver_runtime::sync::{mpsc, oneshot};
-use sameriver_runtime::{Lane, Panicked};
+use sameriver_runtime::{Lane, Panicked, TaskGroup};
 
 use super::{Nodes, at_once};
 
@@ -64,6 +64,29 @@ pub async fn a_dropped_handle_lets_the_task_go_on(nodes: Arc<dyn Nodes>) {
         drop(task);
         gate.send(()).expect("the task waits");
         assert_eq!(done.await, Ok(7));
+    }
+}
+
+/// Whoever waits for a group sees the last effect of all its tasks, also of those that panic.
+pub async fn a_group_has_ended_when_its_last_task_has(nodes: Arc<dyn Nodes>) {
+    let world = nodes.world("a");
+    let tasks = TaskGroup::new();
+    tasks.ended().await;
+    for lane in LANES {
+        let (gate, opened) = oneshot::channel::<()>();
+        let (tx, mut rx) = mpsc::channel(2);
+        let group = tasks.of(&world);
+        let waits = async move {
+            opened.await.expect("the gate is opened");
+            tx.send("done").await.expect("the receiver is there");
+        };
+        group.spawn(lane, "waits", waits).detach();
+        let bad = group.spawn(lane, "bad", async { panic!("on purpose") });
+        assert!(bad.join().await.is_err());
+        assert_eq!(at_once(tasks.ended()).await, None, "one task still waits");
+        gate.send(()).expect("the task waits");
+        tasks.ended().await;
+        assert_eq!(rx.try_recv(), Ok("done"));
     }
 }
 
