@@ -1,7 +1,9 @@
-//! What the outside does to a job: servers that refuse, close or reset, and functions that fail.
+//! What the outside does to a job, and what a job leaves there: servers that refuse, close or
+//! reset, functions that fail, files that were given up.
 #![expect(
     clippy::disallowed_types,
-    reason = "these tests are the outside: they bring real servers"
+    clippy::disallowed_methods,
+    reason = "these tests are the outside: they bring real servers and look into real folders"
 )]
 
 use std::net::SocketAddr;
@@ -174,5 +176,40 @@ async fn a_function_that_panics_is_told_from_a_bug_of_ours() {
     let error = error.to_string();
     for part in ["fragile", "300 is too much"] {
         assert!(error.contains(part), "{part}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_job_that_failed_leaves_no_growing_file_behind() {
+    let folder = std::env::temp_dir().join(format!("sameriver-outside-{}", std::process::id()));
+    let written = folder.clone();
+    let job = move |env: &mut Environment| {
+        let numbers = env.source("numbers", Generator::sequence(200_000, |n| n));
+        let sick = numbers.try_map(|n| match n {
+            150_000 => Err(UserError::msg("it ends here")),
+            n => Ok(n),
+        });
+        let lines = FileSink::lines(&written);
+        sick.clone().sink("lines", lines)?;
+        sick.sink("json", FileSink::json(&written))
+    };
+    let settings = Settings {
+        parallelism: 3,
+        ..Settings::default()
+    };
+    for _ in 0..20 {
+        let error = sameriver::run(job.clone(), &settings).await;
+        let error = error.expect_err("one number is refused").to_string();
+        assert!(error.contains("it ends here"), "{error}");
+        let left = std::fs::read_dir(&folder).expect("the folder is there");
+        let names = left.map(|entry| entry.expect("a file").file_name());
+        let names: Vec<_> = names
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        assert!(
+            !names.iter().any(|name| name.contains("inprogress")),
+            "{names:?}"
+        );
+        std::fs::remove_dir_all(&folder).expect("nobody writes there any more");
     }
 }

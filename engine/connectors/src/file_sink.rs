@@ -61,10 +61,10 @@ impl<T: Element> LineFormat<T> for Json {
 /// A sink that writes every record on a line of a file.
 ///
 /// Each subtask writes a file of its own, `part-<subtask>.txt` or `part-<subtask>.jsonl`, in one
-/// folder, which is created if it is missing. While it grows, the file is called
-/// `part-<subtask>.inprogress`; it gets its final name, durably, when the input has ended. A
-/// subtask without records leaves an empty file. A subtask that fails leaves no file under a final
-/// name; files of subtasks that had finished before stay. Exactly-once results of jobs that restart
+/// folder, which is created if it is missing. While it grows, `.inprogress` is appended to its
+/// name; it gets its final name, durably, when the input has ended. A subtask without records
+/// leaves an empty file. A subtask that fails leaves no file; files of subtasks that had finished
+/// before stay. No two sinks of a job may have one folder and format. Exactly-once results of jobs that restart
 /// come with checkpoints.
 ///
 /// ```
@@ -126,7 +126,9 @@ impl<F> FileSink<F> {
             let subtask = args.subtask.index;
             return Ok(FilePart {
                 file: self.path.join(format!("part-{subtask}.{extension}")),
-                growing: self.path.join(format!("part-{subtask}.inprogress")),
+                growing: self
+                    .path
+                    .join(format!("part-{subtask}.{extension}.inprogress")),
                 directory: self.path.clone(),
             });
         }

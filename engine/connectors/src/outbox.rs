@@ -9,7 +9,7 @@ use sameriver_operator::Progress;
 use sameriver_operator::sink::SinkError;
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::{mpsc, oneshot};
-use sameriver_runtime::{Lane, Wake};
+use sameriver_runtime::{Lane, Wake, select};
 
 use crate::wake_at_end::WakeAtEnd;
 
@@ -32,6 +32,8 @@ pub(crate) struct Outbox<I> {
     items: mpsc::Sender<Mail<I>>,
     ending: oneshot::Receiver<Result<(), SinkError>>,
     finish: Finish,
+    /// Dropped with the writer.
+    _here: oneshot::Sender<()>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,15 +46,30 @@ enum Finish {
 /// The task's end.
 pub(crate) struct Inbox<I> {
     items: mpsc::Receiver<Mail<I>>,
+    /// Nothing comes here; it closes with the writer.
+    writer: oneshot::Receiver<()>,
     wake: Wake,
 }
 
 impl<I> Inbox<I> {
-    /// Waits for the next item; the writer is woken, since the queue has room again.
+    /// Waits for the next item; the writer is woken, since the queue has room again. What a writer
+    /// that is gone has left in the queue is not handed out.
     pub(crate) async fn next(&mut self) -> Mail<I> {
+        if self.items.is_closed() {
+            return Mail::Abandoned;
+        }
         let mail = self.items.recv().await;
         self.wake.wake();
         mail.unwrap_or(Mail::Abandoned)
+    }
+
+    /// Does `work`, but drops it once the writer is gone: whoever does not take our output must not
+    /// hold up the end of a job. The inbox is of no use after `None`.
+    pub(crate) async fn unless_abandoned<R>(&mut self, work: impl Future<Output = R>) -> Option<R> {
+        select! {
+            done = work => Some(done),
+            _ = &mut self.writer => None,
+        }
     }
 }
 
@@ -68,9 +85,11 @@ impl<I: Send + 'static> Outbox<I> {
     {
         let (items, receiver) = mpsc::channel(QUEUE_ITEMS);
         let (ended, ending) = oneshot::channel();
+        let (here, writer) = oneshot::channel();
         let wake = surroundings.wake.clone();
         let work = work(Inbox {
             items: receiver,
+            writer,
             wake: wake.clone(),
         });
         let task = async move {
@@ -87,6 +106,7 @@ impl<I: Send + 'static> Outbox<I> {
             items,
             ending,
             finish: Finish::NotAsked,
+            _here: here,
         }
     }
 

@@ -66,13 +66,14 @@ async fn print(mut inbox: Inbox<bytes::Bytes>, out: Arc<dyn TextOut>) -> Result<
     loop {
         match inbox.next().await {
             Mail::Item(text) => {
-                out.write(text)
-                    .await
-                    .map_err(|cause| SinkError::Unwritable {
-                        output: OUTPUT.to_owned(),
-                        cause,
-                        remedy: "keep its reader alive, or use another sink",
-                    })?;
+                let Some(written) = inbox.unless_abandoned(out.write(text)).await else {
+                    return Ok(());
+                };
+                written.map_err(|cause| SinkError::Unwritable {
+                    output: OUTPUT.to_owned(),
+                    cause,
+                    remedy: "keep its reader alive, or use another sink",
+                })?;
             }
             Mail::Finish | Mail::Abandoned => return Ok(()),
         }

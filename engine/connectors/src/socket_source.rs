@@ -122,6 +122,10 @@ async fn feed(world: World, address: Address, feeder: Arc<Feeder>) -> Ending {
     feeder.start(0).await?;
     let mut stream = match world.connect(&address).await {
         Ok(stream) => stream,
+        // Accepted, and broken before we heard of it.
+        Err(cause) if cause.kind() == io::ErrorKind::ConnectionReset => {
+            return Ok(Err(disconnected(&address, cause, BROKEN)));
+        }
         Err(cause) => return Ok(Err(disconnected(&address, cause, NOT_CONNECTED))),
     };
     let mut buffer = BytesMut::new();

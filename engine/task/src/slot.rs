@@ -11,7 +11,9 @@ use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotI
 use sameriver_operator::OpenArgs;
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::mpsc;
-use sameriver_runtime::{Charge, Lane, Monotonic, Panicked, TaskHandle, Wake, World, select};
+use sameriver_runtime::{
+    Charge, Lane, Monotonic, Panicked, TaskGroup, TaskHandle, Wake, World, select,
+};
 use thiserror::Error;
 
 use crate::exchange::Exchange;
@@ -57,6 +59,7 @@ impl Slot {
             inbox,
             kept: VecDeque::new(),
             wake: Wake::new(),
+            tasks: TaskGroup::new(),
             subtasks: Vec::new(),
             next: 0,
             at: Moment {
@@ -67,9 +70,11 @@ impl Slot {
             worked_since: world.now(),
             world: world.clone(),
         };
+        let tasks = slot.tasks.clone();
         let task = world.spawn(Lane::Data, &name, async move {
             // Nobody listens: then nobody wants the slot either.
             let _ = slot.run().await;
+            tasks.ended().await;
         });
         Self { index, mail, task }
     }
@@ -91,7 +96,8 @@ impl Slot {
         sent.map_err(|_| SlotStopped { slot: self.index })
     }
 
-    /// Ends the slot and waits until everything it hosted is dropped.
+    /// Ends the slot and waits until everything it hosted is dropped, and the tasks that sources
+    /// and sinks had started have ended.
     ///
     /// # Errors
     /// [`Panicked`] when the slot itself did: a bug of the engine.
@@ -128,6 +134,8 @@ struct SlotLoop {
     /// Mail that came while a report waited.
     kept: VecDeque<SlotMail>,
     wake: Wake,
+    /// What sources and sinks have started: a file that is given up is still being removed.
+    tasks: TaskGroup,
     subtasks: Vec<Hosted>,
     /// Where the next look begins.
     next: usize,
@@ -281,6 +289,8 @@ impl SlotLoop {
             },
             SlotMail::Cancel { attempt } => {
                 self.cancel(attempt);
+                // The next attempt may write to the same places.
+                self.tasks.ended().await;
                 let slot = self.index;
                 self.report(SlotEvent::Cancelled { slot, attempt }).await
             }
@@ -342,7 +352,7 @@ impl SlotLoop {
             max_parallelism: plan.max_parallelism,
             batch_records_max: settings.batch_records.max(1),
             surroundings: Surroundings {
-                world: self.world.clone(),
+                world: self.tasks.of(&self.world),
                 wake: self.wake.clone(),
             },
         };

@@ -66,7 +66,7 @@ fn a_file_has_its_final_name_only_after_the_end() {
     writer.write(&mut batch_of([1_u64])).expect("a good folder");
     writer.flush().expect("a good folder");
     site.wait(wake.wait());
-    assert_eq!(site.names(), ["part-0.inprogress"]);
+    assert_eq!(site.names(), ["part-0.txt.inprogress"]);
     site.finish(&mut *writer, &wake).expect("a good folder");
     assert_eq!(site.names(), ["part-0.txt"]);
 }
@@ -218,6 +218,18 @@ fn a_stopped_output_stops_the_writer_and_wakes_it_when_it_goes_on() {
     }
     site.finish(&mut *writer, &wake).expect("an output");
     assert!(*gate.written.lock().unwrap() == expected.as_bytes());
+}
+
+#[test]
+fn an_output_that_nobody_takes_does_not_hold_up_a_writer_that_is_gone() {
+    let site = Site::with_text("stuck", None, Some(Arc::new(Out(Gate::new(0, false)))));
+    let (mut writer, wake) = site.writer(&Print::lines(), 0, 1).expect("an output");
+    writer.write(&mut batch_of([1_u64])).expect("an output");
+    writer.flush().expect("an output");
+    // The task has taken the line, and wakes once more when it ends.
+    site.wait(wake.wait());
+    drop(writer);
+    site.wait(wake.wait());
 }
 
 #[test]
