@@ -57,7 +57,16 @@ fn every_crate_takes_its_lints_and_licences_from_the_workspace() {
             .get("lints")
             .and_then(|lints| lints.get("workspace"));
         assert_eq!(lints, Some(&true.into()), "lints of {folder}");
-        for field in ["version", "license", "rust-version", "edition"] {
+        for field in [
+            "version",
+            "license",
+            "rust-version",
+            "edition",
+            "repository",
+            "readme",
+            "keywords",
+            "categories",
+        ] {
             let workspace = manifest["package"][field].get("workspace");
             assert_eq!(workspace, Some(&true.into()), "{field} of {folder}");
         }
