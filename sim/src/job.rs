@@ -169,11 +169,16 @@ pub fn draw_settings(random: &mut RandomStream) -> Settings {
         values[random.below(values.len() as u64) as usize]
     };
     let millis = pick(random, &[0, 1, 5, 5, 20]);
+    let yield_micros = pick(random, &[0, 100, 1_000, 1_000_000]);
     Settings {
         parallelism: pick(random, &[1, 2, 2, 3, 4]),
         max_parallelism: pick(random, &[4, 5, 16, 128, 128]),
         chaining: random.chance(800),
         task_managers: pick(random, &[1, 2, 2, 3]),
+        // Enough for every job that fits into the least max parallelism, and some to spare.
+        slots: pick(random, &[0, 0, 4, 6]),
+        yield_after: Duration::from_micros(u64::from(yield_micros)),
+        mail_letters: pick(random, &[1, 2, 64]),
         slice_records: pick(random, &[1, 2, 7, 64, 256]),
         batch_records: pick(random, &[1, 2, 7, 64, 256]),
         batch_timeout: Duration::from_millis(u64::from(millis)),
