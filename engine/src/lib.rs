@@ -1,4 +1,4 @@
-//! Sameriver: a stateful stream processing engine whose every run can be replayed from a seed.
+//! Sameriver: a stateful stream processing engine whose simulated runs repeat from a seed.
 //!
 //! A job is a function that takes an [`Environment`] and describes a pipeline, from sources over
 //! operators to sinks. It runs unchanged on tokio and in simulation:

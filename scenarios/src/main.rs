@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use sameriver_cli::{Command, logging};
 use sameriver_scenarios::catalogue;
 
-/// Stateful stream processing whose every run can be replayed from a seed.
+/// Stateful stream processing whose simulated runs repeat from a seed.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Line {
