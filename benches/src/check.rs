@@ -41,10 +41,10 @@ impl BenchError {
     ///
     /// # Errors
     /// [`BenchError::Rows`] when they differ.
-    pub fn unless_equal<T: PartialEq + ToString>(
+    pub fn unless_equal<T: PartialEq + ToString + ?Sized>(
         what: &str,
-        expected: T,
-        found: T,
+        expected: &T,
+        found: &T,
     ) -> Result<(), Self> {
         if expected == found {
             return Ok(());
@@ -72,7 +72,7 @@ pub const WORD_COUNT: (u64, &str) = (1_000_000, "10000000 / bf052279a3321c96");
 /// [`BenchError`] at the first that is not as specified.
 pub fn run(quick: bool, mut report: impl FnMut(&str, &Checksum)) -> Result<(), BenchError> {
     let mut verify = |what: &str, expected: &str, found: Checksum| {
-        BenchError::unless_equal(what, expected.to_owned(), found.to_string())?;
+        BenchError::unless_equal(what, expected, &found.to_string())?;
         report(what, &found);
         Ok::<_, BenchError>(())
     };

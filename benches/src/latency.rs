@@ -177,7 +177,7 @@ fn run(schedule: Schedule) -> Result<(Instant, Vec<Arrival>), BenchError> {
     let start = feed.join().map_err(BenchError::Feed)?;
     let arrivals = sink.take();
     let found: usize = arrivals.iter().map(|arrival| arrival.records.len()).sum();
-    BenchError::unless_equal("latency", schedule.lines, found as u64)?;
+    BenchError::unless_equal("latency", &schedule.lines, &(found as u64))?;
     Ok((start, arrivals))
 }
 

@@ -56,15 +56,12 @@ pub fn word_count(mut text: impl BufRead, rows: Rows) -> std::io::Result<Checksu
             if word.is_empty() {
                 continue;
             }
-            let count = match counts.get_mut(word) {
-                Some(count) => {
-                    *count += 1;
-                    *count
-                }
-                None => {
-                    counts.insert(word.into(), 1);
-                    1
-                }
+            let count = if let Some(count) = counts.get_mut(word) {
+                *count += 1;
+                *count
+            } else {
+                counts.insert(word.into(), 1);
+                1
             };
             match rows {
                 Rows::Hashed => out.add(word, count),

@@ -130,13 +130,13 @@ fn keyed_counter(size: Size, parallelism: u32) -> Result<Pairs, BenchError> {
         records,
         || {
             let rows = jobs::keyed_counter(records, parallelism, Rows::Timed)?.rows;
-            BenchError::unless_equal("kc", records, rows)
+            BenchError::unless_equal("kc", &records, &rows)
         },
         || {
             BenchError::unless_equal(
                 "kc",
-                records,
-                plain::keyed_counter(records, Rows::Timed).rows,
+                &records,
+                &plain::keyed_counter(records, Rows::Timed).rows,
             )
         },
     )
@@ -151,10 +151,10 @@ fn word_count(
     Pairs::run(
         size.pairs,
         words,
-        || BenchError::unless_equal("wc", words, engine(text)?.rows),
+        || BenchError::unless_equal("wc", &words, &engine(text)?.rows),
         || {
             let rows = plain::word_count(text_file::reader(text)?, Rows::Timed)?.rows;
-            BenchError::unless_equal("wc", words, rows)
+            BenchError::unless_equal("wc", &words, &rows)
         },
     )
 }
