@@ -96,7 +96,7 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
         }
         What::Check { quick } => {
             check::run(quick, |what, found| {
-                print(&format_args!("{what}: {found}\n"))
+                print(&format_args!("{what}: {found}\n"));
             })?;
             Ok(Vec::new())
         }
