@@ -68,7 +68,10 @@ impl<T: Send + 'static> PartialBatch<T> {
 
     /// Takes what is held, and goes on with `spare`, an empty batch; without one, the next batch is
     /// expected to be as large.
-    #[expect(clippy::unnecessary_box_returns, reason = "the box itself travels and comes back")]
+    #[expect(
+        clippy::unnecessary_box_returns,
+        reason = "the box itself travels and comes back"
+    )]
     pub(super) fn take(&mut self, spare: Option<Box<dyn AnyBatch>>) -> Box<Batch<T>> {
         let spare = spare.and_then(|spare| {
             let spare: Box<dyn Any> = spare;
