@@ -67,7 +67,10 @@ async fn wakes(sim: SimWorld) -> Result<String, Finding> {
 }
 
 /// The order in which watchers of one value are woken, by the tasks' own counters.
-#[expect(clippy::disallowed_methods, reason = "this probe looks at what is banned elsewhere")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this probe looks at what is banned elsewhere"
+)]
 async fn watches(sim: SimWorld) -> Result<String, Finding> {
     let world = sim.node("worker");
     let order = Arc::new(Mutex::new(String::new()));
