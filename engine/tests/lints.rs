@@ -69,11 +69,18 @@ fn a_uid_is_neither_empty_nor_given_twice() {
             .max("", |(_, n)| *n)
             .discard("nowhere")
     });
-    assert!(
-        error.contains("uid sum is given to one operator (sum) and to another (max)"),
-        "{error}"
+    assert_eq!(
+        error,
+        "the job has 2 problems:\n  \
+         - uid sum is given to one operator (sum) and to another (max): rename one of them\n  \
+         - the uid of operator max is empty: give it one that no other operator has"
     );
-    assert!(error.contains("empty name"), "{error}");
+}
+
+#[test]
+fn a_source_without_a_name_is_refused() {
+    let error = problems(|env| env.elements(" ", [1_u64]).discard("nowhere"));
+    assert_eq!(error, "a source (1 element) has an empty name: give it one");
 }
 
 #[test]
@@ -176,4 +183,18 @@ fn an_operator_that_needs_more_slots_than_there_are_is_refused() {
         error.contains("slots = 2") && error.contains("which is 3"),
         "{error}"
     );
+}
+
+#[test]
+fn an_error_that_main_returns_is_shown_as_its_text() {
+    let build = sameriver::build_graph(|_| Ok(()), &Settings::default()).expect_err("no source");
+    let job = sameriver::run_blocking(|_| Ok(()), &Settings::default()).expect_err("no source");
+    let settings = Settings::load("missing.toml").expect_err("no file");
+    let shown = [
+        format!("{build:?}"),
+        format!("{job:?}"),
+        format!("{settings:?}"),
+    ];
+    let told = [build.to_string(), job.to_string(), settings.to_string()];
+    assert_eq!(shown, told);
 }

@@ -4,6 +4,7 @@
 //! subtask and then by arrival. Does not know the record type: records are in `wire` encoding.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,11 +34,11 @@ pub fn collect_url(name: &str) -> String {
     format!("{COLLECT_SCHEME}:{name}")
 }
 
-/// Why collected records cannot be taken.
-#[derive(Debug, Error)]
+/// Why collected records cannot be taken; `Debug` shows what `Display` does.
+#[derive(Error)]
 pub enum CollectError {
     /// No sink of that name has run, or its records were taken before.
-    #[error("nothing was collected as {name}: the job collected {known}")]
+    #[error("nothing is collected as {name}, or it was taken before: what is left is {known}")]
     Unknown {
         /// What was asked for.
         name: String,
@@ -52,6 +53,12 @@ pub enum CollectError {
         /// What the codec reported.
         cause: WireError,
     },
+}
+
+impl fmt::Debug for CollectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 type Parts = BTreeMap<SubtaskIndex, Vec<Vec<u8>>>;

@@ -27,7 +27,16 @@ pub(crate) fn problems(graph: &StreamGraph, settings: &CompileSettings) -> Vec<G
 fn names(graph: &StreamGraph, problems: &mut Vec<GraphProblem>) {
     let mut seen = Vec::new();
     for operator in graph.operators() {
-        if operator.name.trim().is_empty() {
+        let is_blank = |text: &str| text.trim().is_empty();
+        if is_blank(&operator.name) {
+            // A name that is the uid is reported as the uid.
+            if operator
+                .uid
+                .as_ref()
+                .is_some_and(|uid| is_blank(uid.as_str()))
+            {
+                continue;
+            }
             problems.push(GraphProblem::NameEmpty {
                 kind: operator.kind,
                 description: operator.description.clone(),
@@ -121,8 +130,8 @@ fn ends(graph: &StreamGraph, problems: &mut Vec<GraphProblem>) {
 
 /// The name, and what the operator does if the name does not say so.
 fn shown(operator: &Operator) -> String {
-    if operator.name == operator.description {
-        return operator.name.clone();
+    if operator.name.trim().is_empty() || operator.name == operator.description {
+        return operator.description.clone();
     }
     format!("{} ({})", operator.name, operator.description)
 }

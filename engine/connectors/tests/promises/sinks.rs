@@ -154,7 +154,7 @@ fn collected_records_come_by_subtask_and_then_by_arrival() {
         .expect_err("taken before");
     assert_eq!(
         again.to_string(),
-        "nothing was collected as numbers: the job collected nothing"
+        "nothing is collected as numbers, or it was taken before: what is left is nothing"
     );
 }
 
