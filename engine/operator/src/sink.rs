@@ -106,7 +106,8 @@ pub trait Sink<T: Element>: Send + Sync + 'static {
 
 /// Takes the records of one subtask.
 pub trait SinkWriter<T>: Send {
-    /// Takes all records out of `batch`; the caller keeps the allocation.
+    /// Takes all records; what is left in `batch` counts as taken, and the caller keeps the
+    /// allocation.
     ///
     /// # Errors
     /// [`SinkError`], also of earlier writes that failed meanwhile.

@@ -27,6 +27,8 @@ impl<T> SinkLink<T> {
 impl<T: Element> Consumer<T> for SinkLink<T> {
     fn slice(&mut self, batch: &mut Batch<T>, _cx: &mut Context) -> Result<(), OperatorError> {
         let written = self.writer.write(batch);
+        // The next records share the allocation, and must not meet what the writer has left there.
+        batch.clear();
         written.map_err(|cause| self.error(cause))
     }
 
@@ -77,7 +79,8 @@ pub fn sink<T: Element>(name: &str, writer: Box<dyn SinkWriter<T>>) -> Box<dyn C
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{context, failure_of, untimed};
+    use crate::testing::{Collecting, Seen, context, failure_of, run, timed, untimed};
+    use crate::transform::{fan_out, map};
 
     /// Has no room, needs two calls to finish, and refuses the number 13.
     struct Slow(u32);
@@ -119,6 +122,46 @@ mod tests {
         let cx = &mut context();
         assert_eq!(slow.finish(cx).expect("works"), Progress::Waiting);
         assert_eq!(slow.resume(cx).expect("works"), Progress::Done);
+    }
+
+    /// Drains records and forgets their event times, or only looks at them.
+    struct Careless {
+        drains: bool,
+    }
+
+    impl SinkWriter<u64> for Careless {
+        fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
+            if self.drains {
+                batch.parts_mut().0.clear();
+            }
+            Ok(())
+        }
+
+        fn has_room(&self) -> bool {
+            true
+        }
+
+        fn flush(&mut self) -> Result<(), SinkError> {
+            Ok(())
+        }
+
+        fn finish(&mut self) -> Result<Progress, SinkError> {
+            Ok(Progress::Done)
+        }
+    }
+
+    #[test]
+    fn what_a_writer_leaves_in_a_batch_never_meets_the_next_records() {
+        for drains in [true, false] {
+            let (end, seen) = Collecting::new();
+            let careless = || sink("careless", Box::new(Careless { drains }));
+            let mapped = map("same", |n: u64| n, careless());
+            let mut all = fan_out::<u64>(vec![mapped, end, careless()]);
+            run(&mut *all, timed([(1, 10)]), None);
+            run(&mut *all, timed([(2, 20)]), None);
+            let records = [Seen::Record(1, Some(10)), Seen::Record(2, Some(20))];
+            assert_eq!(seen.take(), records);
+        }
     }
 
     #[test]
