@@ -7,6 +7,10 @@ use sameriver::prelude::*;
 use crate::shape::{BUCKET, Event, Feed, Kind, LARGE, SMALL, Shape, Total};
 
 pub(crate) const SERVER: &str = "server";
+/// Where files are written.
+pub(crate) const FOLDER: &str = "out";
+/// What the function says that fails.
+pub(crate) const POISONED: &str = "this event is poisoned";
 
 /// Where a feed's server listens.
 pub(crate) fn address(feed: &Feed) -> String {
@@ -131,7 +135,18 @@ pub(crate) fn job(env: &mut Environment, shape: &Shape) -> Result<(), BuildError
         .name("copies")
         .parallelism(p[2].max(1))
         .collect("copies")?;
-    let one = with(one.map(|event| event).name("one"), p[3]);
+    one.clone()
+        .map(|event| event.at)
+        .sink("files", FileSink::lines(FOLDER))?;
+    let poison = shape.poison;
+    let one = one.try_map(move |event| match poison {
+        Some((from, panics)) if from == event.from => {
+            assert!(!panics, "{POISONED}");
+            Err(UserError::msg(POISONED))
+        }
+        Some(_) | None => Ok(event),
+    });
+    let one = with(one.name("one"), p[3]);
     let mut both = one.union(two.filter(|_| true).name("two"));
     if shape.rebalances {
         both = with(both.rebalance().map(|event| event).name("both"), p[4]);

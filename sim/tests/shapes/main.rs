@@ -13,15 +13,16 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use sameriver::JobEnd;
 use sameriver::model::Element;
 use sameriver::runtime::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use sameriver::runtime::{Address, Lane};
+use sameriver::{FailureKind, JobEnd, Settings};
 use sameriver_sim::{
-    Batch, Finding, Limits, Outcome, SimJob, SimWorld, draw_settings, run_seed, self_check,
+    Batch, Finding, FindingKind, Limits, Outcome, SimJob, SimWorld, draw_settings, run_seed,
+    self_check,
 };
 
-use crate::job::SERVER;
+use crate::job::{FOLDER, POISONED, SERVER};
 use crate::shape::{BUCKET, Event, Feed, Kind, LARGE, SMALL, Shape, Total, totals};
 
 const SEEDS: u64 = 150;
@@ -37,27 +38,62 @@ fn jobs_of_many_shapes_give_what_one_pass_over_the_events_gives() {
     });
 }
 
+#[test]
+fn a_job_that_fails_says_why_under_every_schedule_and_leaves_nothing_half_written() {
+    let seeds = SEEDS..2 * SEEDS;
+    let run = |seed| fail(seed, &Limits::default());
+    let summary = Batch::of(seeds).jobs(2).run(run, |played| {
+        let vacuous = played.verdict.as_ref().err().map(|found| found.kind);
+        if vacuous != Some(FindingKind::Vacuous) {
+            assert_eq!(played.verdict, Ok(()), "seed {}", played.seed);
+        }
+        true
+    });
+    assert!(summary.findings < SEEDS / 2, "most seeds have events");
+}
+
+async fn run(sim: &SimWorld, shape: &Shape, settings: Settings) -> Result<JobEnd, Finding> {
+    sim.mark(&format!("{shape:?} {settings:?}"));
+    offer(sim, shape).await;
+    let own = shape.clone();
+    let job = SimJob {
+        job: Arc::new(move |env| job::job(env, &own)),
+        settings,
+        files: Vec::new(),
+    };
+    Ok(job.run(sim).await?.status)
+}
+
 fn play(seed: u64, limits: &Limits) -> Outcome<()> {
     run_seed(seed, limits, |sim| async move {
         let shape = Shape::draw(&mut sim.random("shape"));
         let settings = draw_settings(&mut sim.random("settings"));
-        sim.mark(&format!("{shape:?} {settings:?}"));
-        offer(&sim, &shape).await;
-        let own = shape.clone();
-        let job = SimJob {
-            job: Arc::new(move |env| job::job(env, &own)),
-            settings: settings.clone(),
-            files: Vec::new(),
-        };
-        let outcome = job.run(&sim).await?;
-        if outcome.status != JobEnd::Finished {
-            return Err(Finding::safety(format!("{:?}", outcome.status)));
+        let end = run(&sim, &shape, settings).await?;
+        if end != JobEnd::Finished {
+            return Err(Finding::safety(format!("{end:?}")));
         }
-        let copies = match shape.parallelism[2] {
-            0 => 1,
-            own => own,
-        };
-        judge(&sim, &shape, copies)
+        judge(&sim, &shape)
+    })
+}
+
+fn fail(seed: u64, limits: &Limits) -> Outcome<()> {
+    run_seed(seed, limits, |sim| async move {
+        let mut random = sim.random("shape");
+        let shape = Shape::draw(&mut random).poisoned(&mut random);
+        let shape = shape.ok_or(Finding::vacuous("no event to fail at"))?;
+        let settings = draw_settings(&mut sim.random("settings"));
+        let task_managers = settings.task_managers;
+        let end = run(&sim, &shape, settings).await?;
+        let is_told = matches!(&end, JobEnd::Failed(failure)
+            if failure.kind == FailureKind::User && failure.message.contains(POISONED));
+        if !is_told {
+            return Err(Finding::safety(format!("{end:?}")));
+        }
+        let files = SimJob::written(&sim, task_managers, FOLDER);
+        let growing = files
+            .iter()
+            .filter(|(path, _)| path.ends_with("inprogress"));
+        same("growing files", &growing.collect::<Vec<_>>(), &[])
     })
 }
 
@@ -87,14 +123,16 @@ async fn serve(sim: &SimWorld, feed: &Feed) {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
             let (part, behind) = rest.split_at(rest.len().min(random.between(1, 500) as usize));
-            peer.write_all(part).await.unwrap();
+            if peer.write_all(part).await.is_err() {
+                // The job has failed.
+                return;
+            }
             rest = behind;
             let pause = std::time::Duration::from_millis(random.below(20));
             world.sleep(pause).await;
         }
-        peer.shutdown().await.unwrap();
         // To leave before the job does could cost it what it has not read.
-        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+        let _ = (peer.shutdown().await, peer.read(&mut [0]).await);
     };
     server.spawn(Lane::Control, "server", send).detach();
 }
@@ -121,7 +159,8 @@ fn same<T: PartialEq + Debug>(what: &str, rows: &[T], right: &[T]) -> Result<(),
     )))
 }
 
-fn judge(sim: &SimWorld, shape: &Shape, copies: u32) -> Result<(), Finding> {
+fn judge(sim: &SimWorld, shape: &Shape) -> Result<(), Finding> {
+    let copies = shape.parallelism[2].max(1);
     let events = shape.events();
     let plain = |events: &[Event]| -> Vec<Total> {
         events.iter().map(|e| (e.key, e.at, e.amount)).collect()

@@ -136,6 +136,8 @@ pub(crate) struct Shape {
     /// The parallelism of each operator that has one of its own; 0 for the job's.
     pub(crate) parallelism: [u32; 9],
     pub(crate) rebalances: bool,
+    /// The event at which a function fails, and whether it does so by a panic.
+    pub(crate) poison: Option<((u32, u32, u64), bool)>,
 }
 
 impl Shape {
@@ -152,7 +154,19 @@ impl Shape {
             bound,
             parallelism: std::array::from_fn(|_| random.below(5) as u32),
             rebalances: random.chance(500),
+            poison: None,
         }
+    }
+
+    /// The same shape with a function that fails at one of its events; `None` if there is none.
+    pub(crate) fn poisoned(self, random: &mut RandomStream) -> Option<Self> {
+        let events: Vec<Event> = self.feeds[0].events().collect();
+        if events.is_empty() {
+            return None;
+        }
+        let event = &events[random.below(events.len() as u64) as usize];
+        let poison = Some((event.from, random.chance(300)));
+        Some(Self { poison, ..self })
     }
 
     /// Whether no event can be late.
