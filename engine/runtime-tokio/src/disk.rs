@@ -285,7 +285,9 @@ fn open_existing(path: &Path) -> io::Result<Opened> {
 fn is_read_only(error: &io::Error) -> bool {
     matches!(
         error.kind(),
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::ExecutableFileBusy
     )
 }
 

@@ -162,3 +162,11 @@ fn a_file_that_may_only_be_read_can_be_opened() {
     });
     assert_eq!(read.unwrap(), "Linux");
 }
+
+#[test]
+fn a_program_that_runs_can_be_read() {
+    let tokio = start();
+    let (disk, program) = (tokio.world().disk(), std::env::current_exe().unwrap());
+    let read = tokio.block_on(async { disk.open(&program).await?.read_at(0, 4).await });
+    assert_eq!(read.unwrap(), b"\x7fELF".as_slice());
+}
