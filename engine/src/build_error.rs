@@ -14,6 +14,13 @@ use thiserror::Error;
 use crate::settings::SettingsError;
 
 /// One thing that is wrong with a job.
+///
+/// ```
+/// use sameriver::prelude::*;
+/// use sameriver::BuildProblem;
+/// let error = BuildError::msg("set CLICKS to the file of clicks");
+/// assert!(matches!(error.problems(), [BuildProblem::Other(_)]));
+/// ```
 #[derive(Clone, Debug, Error)]
 pub enum BuildProblem {
     /// The graph cannot run.

@@ -3,11 +3,27 @@
 //! Invariant: a stream is [`Timed`] only behind `watermarks`, so a window without event time does
 //! not compile.
 
-/// Marks streams whose records have no event time.
+/// Marks streams whose records have no event time: `DataStream<T>` is `DataStream<T, Untimed>`.
+///
+/// ```
+/// use sameriver::prelude::*;
+/// fn same(numbers: DataStream<u64>) -> DataStream<u64, Untimed> {
+///     numbers
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Untimed {}
 
 /// Marks streams whose records have an event time and whose watermarks advance.
+///
+/// ```
+/// use sameriver::prelude::*;
+/// /// A part of several jobs, which asks for event time.
+/// fn per_minute(times: DataStream<i64, Timed>) -> DataStream<u64, Timed> {
+///     let counts = times.key_by(|_| ()).window(Tumbling::of(mins(1)));
+///     counts.aggregate("per-minute", Count).map(|count| count.value)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Timed {}
 

@@ -43,6 +43,34 @@ pub type JobFunction =
     Arc<dyn Fn(&mut Environment) -> Result<(), BuildError> + Send + Sync + 'static>;
 
 /// How a job function is made.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use sameriver::prelude::*;
+/// use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
+///
+/// fn lines(given: &JobArguments) -> Result<JobFunction, String> {
+///     let [file] = given.input.as_slice() else {
+///         return Err("lines reads one file: name it with --input".to_owned());
+///     };
+///     let file = file.clone();
+///     Ok(Arc::new(move |env: &mut Environment| {
+///         env.source("text", FileSource::lines(&file)).collect("lines")
+///     }))
+/// }
+///
+/// const LINES: NamedJob = NamedJob {
+///     name: "lines",
+///     about: "shows the lines of a file (--input)",
+///     make: MakeJob::Given(lines),
+///     show: |_, result| {
+///         let lines = result.collected::<String>("lines");
+///         lines.map(|lines| lines.join("\n")).map_err(|error| error.to_string())
+///     },
+/// };
+/// assert!(LINES.job(&JobArguments::default()).is_err());
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum MakeJob {
     /// It is this one: a job that has no use for options of its own.

@@ -64,8 +64,8 @@ impl<T: Element> LineFormat<T> for Json {
 /// folder, which is created if it is missing. While it grows, `.inprogress` is appended to its
 /// name; it gets its final name, durably, when the input has ended. A subtask without records
 /// leaves an empty file. A subtask that fails leaves no file; files of subtasks that had finished
-/// before stay. No two sinks of a job may have one folder and format. Exactly-once results of jobs that restart
-/// come with checkpoints.
+/// before stay. No two sinks of a job may have one folder and format. Exactly-once results of jobs
+/// that restart come with checkpoints.
 ///
 /// ```
 /// use sameriver_connectors::FileSink;

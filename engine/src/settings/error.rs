@@ -11,6 +11,12 @@ use thiserror::Error;
 use super::Origin;
 
 /// Settings that cannot be used; `Debug` shows what `Display` does.
+///
+/// ```
+/// use sameriver::Settings;
+/// let error = Settings { batch_records: 0, ..Settings::default() }.validate().unwrap_err();
+/// assert_eq!(error.to_string(), "setting batch_records = 0 is refused: choose at least 1");
+/// ```
 #[derive(Error)]
 pub enum SettingsError {
     /// The file cannot be read.

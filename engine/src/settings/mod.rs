@@ -24,6 +24,9 @@ macro_rules! settings_table {
     ($($name:ident: $type:ty = $default:expr, $meaning:literal;)*) => {
         /// How a job runs, field by field; what is not chosen keeps its default.
         ///
+        /// No file is read unless [`Settings::load`] is asked to; a command made with
+        /// `sameriver-cli` reads `sameriver.toml`.
+        ///
         /// ```
         /// use sameriver::Settings;
         /// let settings = Settings { parallelism: 4, ..Settings::default() };
