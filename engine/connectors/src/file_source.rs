@@ -37,6 +37,10 @@ const SPLITS_PER_READER: u64 = 8;
 /// order of the files; more readers share the files by byte ranges. What is appended to a file
 /// after the job has started is not promised to be read.
 ///
+/// Splits are handed out in the order of the files, so event times that rise over all files within
+/// the bound of the watermarks are never late. Files whose event times overlap belong into sources
+/// of their own, joined by `union`: read one after the other, the second would be late.
+///
 /// ```
 /// use sameriver_connectors::FileSource;
 /// use sameriver_operator::source::Source;

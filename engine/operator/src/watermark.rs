@@ -4,6 +4,7 @@
 //! the arithmetic saturates, so a time near the beginning of time never wraps to its end. Knows
 //! nothing of channels: the minimum over channels is the task's.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,32 +134,37 @@ impl WatermarkGenerator {
 /// The generators of a source's splits, by the order in which the splits were assigned.
 #[derive(Debug, Default)]
 pub(crate) struct SplitWatermarks {
-    /// `None`: the split has ended and holds nothing back.
-    splits: Vec<Option<WatermarkGenerator>>,
+    /// Splits that go on, by the order of their assignment.
+    active: BTreeMap<usize, WatermarkGenerator>,
+    /// How many were assigned so far.
+    assigned: usize,
 }
 
 impl SplitWatermarks {
     /// Adds the next split; without records it holds the watermark at [`Watermark::MIN`].
     pub(crate) fn add(&mut self, generator: WatermarkGenerator) {
-        self.splits.push(Some(generator));
+        self.active.insert(self.assigned, generator);
+        self.assigned += 1;
     }
 
     /// Takes the highest event time of a slice of one split.
     pub(crate) fn observe(&mut self, split: usize, highest: Option<EventTime>) {
-        let generator = self.splits.get_mut(split).and_then(Option::as_mut);
+        let generator = self.active.get_mut(&split);
         let generator = generator.expect("a reader reads splits that were assigned and go on");
         generator.observe(highest);
     }
 
     /// The split holds nothing back any more.
     pub(crate) fn end(&mut self, split: usize) {
-        self.splits[split] = None;
+        self.active.remove(&split);
     }
 
     /// The minimum over the splits that go on; `None` when there is none.
     pub(crate) fn watermark(&self) -> Option<Watermark> {
-        let active = self.splits.iter().flatten();
-        active.map(WatermarkGenerator::watermark).min()
+        self.active
+            .values()
+            .map(WatermarkGenerator::watermark)
+            .min()
     }
 }
 
