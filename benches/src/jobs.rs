@@ -94,6 +94,7 @@ impl KeyedProcess<String, String> for Count {
         declare.value("count")
     }
 
+    #[inline]
     fn record(
         &self,
         count: &Self::States,

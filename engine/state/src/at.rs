@@ -39,6 +39,7 @@ pub struct At<'a, K> {
     pub(crate) time: Option<EventTime>,
     pub(crate) watermark: Watermark,
     pub(crate) now: ProcessingTime,
+    pub(crate) ahead: usize,
 }
 
 impl<K: Key> At<'_, K> {
@@ -46,6 +47,14 @@ impl<K: Key> At<'_, K> {
     #[inline]
     pub fn key(&self) -> &K {
         self.key
+    }
+
+    /// Says that the current key was number `ordinal` of those that the state [looked ahead] for.
+    ///
+    /// [looked ahead]: KeyedState::look_ahead
+    #[inline]
+    pub fn ahead(&mut self, ordinal: usize) {
+        self.ahead = ordinal;
     }
 
     /// The hash of the current key.

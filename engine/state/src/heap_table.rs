@@ -5,7 +5,6 @@
 //! the order of their keys' bytes. Knows nothing of operators and time.
 
 use std::borrow::Borrow;
-use std::hint::black_box;
 
 use hashbrown::hash_table;
 use sameriver_model::codec::ordered;
@@ -13,7 +12,8 @@ use sameriver_model::{Key, KeyGroupRange, KeyHash, MaxParallelism};
 
 use crate::epoch::Epoch;
 use crate::key_bytes::KeyBytes;
-use crate::key_group_table::{Entry, KeyGroupTable};
+use crate::key_group_table::{Entries, Entry, KeyGroupTable};
+use crate::look_ahead::{Place, Places};
 use crate::probe_hash::{self, ProbeHash};
 
 /// The values of one state of one subtask.
@@ -46,11 +46,8 @@ pub struct HeapTable<K, V> {
     max: MaxParallelism,
     epoch: Epoch,
     len: usize,
+    pub(crate) places: Places,
 }
-
-/// Below this many entries a table is mostly in the caches, and looking ahead costs more than it
-/// brings.
-const LOOK_AHEAD_ENTRIES_MIN: usize = 8 * 1024;
 
 impl<K: Key, V> HeapTable<K, V> {
     /// An empty table for the keys of `range`.
@@ -61,12 +58,13 @@ impl<K: Key, V> HeapTable<K, V> {
             max,
             epoch: Epoch::default(),
             len: 0,
+            places: Places::new(),
         }
     }
 
     /// Where the group of `hash` is. A record that was sent to the wrong subtask ends here.
     #[inline]
-    fn group(&self, hash: KeyHash) -> usize {
+    pub(crate) fn group(&self, hash: KeyHash) -> usize {
         let group = hash.group(self.max);
         debug_assert!(
             self.range.contains(group),
@@ -87,7 +85,8 @@ impl<K: Key, V> HeapTable<K, V> {
         Q: Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (group, version) = (self.group(hash), self.epoch);
-        let (entries, len) = (self.groups[group].with_room(hash), &mut self.len);
+        let entries = self.groups[group].with_room(hash);
+        let (len, places) = (&mut self.len, &mut self.places);
         let entry = entries
             .entry(
                 probe_hash::probe(hash),
@@ -96,6 +95,7 @@ impl<K: Key, V> HeapTable<K, V> {
             )
             .or_insert_with(|| {
                 *len += 1;
+                places.stir();
                 Entry {
                     key: key.to_owned(),
                     value: make(),
@@ -127,34 +127,27 @@ impl<K: Key, V> HeapTable<K, V> {
         K: Borrow<Q>,
         Q: Eq + ?Sized,
     {
-        let entries = self.groups[self.group(hash)].find(hash);
+        let entries = self.entries(self.group(hash), hash);
         entries.find(probe_hash::probe(hash), |entry| entry.key.borrow() == key)
     }
 
-    /// Looks up keys that will be asked for one by one: the loads of many look-ups overlap, those
-    /// of an access and the next one hardly do. Changes nothing but the time that it takes.
-    ///
-    /// # Panics
-    /// As [`entry`](Self::entry).
-    pub fn look_ahead(&self, keys: &[(KeyHash, K)]) {
-        if self.len >= LOOK_AHEAD_ENTRIES_MIN {
-            // First where entries may be, then the entries: each round has one load a key that
-            // nothing else waits for.
-            let tagged = keys.iter().filter(|(hash, _)| {
-                let entries = self.groups[self.group(*hash)].find(*hash);
-                entries.find(probe_hash::probe(*hash), |_| true).is_some()
-            });
-            black_box(tagged.count());
-            let known = keys.iter().filter(|(hash, key)| self.is_known(*hash, key));
-            black_box(known.count());
-        }
+    /// The entries among which the key of `hash` is.
+    #[inline]
+    pub(crate) fn entries(&self, group: usize, hash: KeyHash) -> &Entries<K, V> {
+        self.groups[group].find(hash)
     }
 
-    /// Whether `key` has a value; reads both ends of its entry, which may lie in two cache lines.
+    /// The value at this place, to be changed. Counts as a write.
+    ///
+    /// # Panics
+    /// If there is none.
     #[inline]
-    fn is_known(&self, hash: KeyHash, key: &K) -> bool {
-        let entry = self.find(hash, key);
-        entry.is_some_and(|entry| entry.version <= self.epoch)
+    pub(crate) fn write_at(&mut self, place: Place, hash: KeyHash) -> &mut V {
+        let entries = self.groups[place.group as usize].find_mut(hash);
+        let entry = entries.get_bucket_mut(place.bucket());
+        let entry = entry.expect("the entry was there a moment ago");
+        entry.version = self.epoch;
+        &mut entry.value
     }
 
     /// The value of `key`, to be changed. Counts as a write.
@@ -189,6 +182,7 @@ impl<K: Key, V> HeapTable<K, V> {
         let found = entries.find_entry(probe_hash::probe(hash), |entry| entry.key.borrow() == key);
         let (entry, _) = found.ok()?.remove();
         self.len -= 1;
+        self.places.stir();
         Some(entry.value)
     }
 
@@ -278,6 +272,7 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
                 let answer = change(&mut entry.value);
                 if entry.value.is_none() {
                     self.len -= 1;
+                    self.places.stir();
                     occupied.remove();
                 }
                 answer
@@ -287,6 +282,7 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
                 let answer = change(&mut value);
                 if value.is_some() {
                     self.len += 1;
+                    self.places.stir();
                     vacant.insert(Entry {
                         key: key.to_owned(),
                         value,

@@ -19,7 +19,7 @@ use crate::timer_store::{DueTimer, TimerStore};
 pub(crate) trait AnyTable<K>: Any + Send {
     fn begin_epoch(&mut self);
     fn len(&self) -> usize;
-    fn look_ahead(&self, keys: &[(KeyHash, K)]);
+    fn look_ahead(&mut self, keys: &[(KeyHash, K)]);
 }
 
 impl<K: Key, T: Send + 'static> AnyTable<K> for HeapTable<K, Option<T>> {
@@ -31,7 +31,7 @@ impl<K: Key, T: Send + 'static> AnyTable<K> for HeapTable<K, Option<T>> {
         Self::len(self)
     }
 
-    fn look_ahead(&self, keys: &[(KeyHash, K)]) {
+    fn look_ahead(&mut self, keys: &[(KeyHash, K)]) {
         Self::look_ahead(self, keys);
     }
 }
@@ -115,12 +115,14 @@ impl<K: Key> KeyedState<K> {
             time,
             watermark,
             now,
+            ahead: NOT_AHEAD,
         }
     }
 
-    /// Prepares for accesses to the states of these keys; see [`HeapTable::look_ahead`].
-    pub fn look_ahead(&self, keys: &[(KeyHash, K)]) {
-        for table in &self.tables {
+    /// Prepares for accesses to the states of these keys, which then say by [`At::ahead`] which of
+    /// them they are about; see [`HeapTable::look_ahead`].
+    pub fn look_ahead(&mut self, keys: &[(KeyHash, K)]) {
+        for table in &mut self.tables {
             table.look_ahead(keys);
         }
     }
@@ -150,12 +152,32 @@ impl<K: Key> KeyedState<K> {
     }
 }
 
+/// The number of a key that nobody looked ahead for.
+const NOT_AHEAD: usize = usize::MAX;
+
 /// The one table that an access needs, and a place for the bytes of a map key.
 pub(crate) struct Access<'a, K, T> {
     pub(crate) table: &'a mut HeapTable<K, Option<T>>,
     pub(crate) scratch: &'a mut Vec<u8>,
     pub(crate) key: &'a K,
     pub(crate) hash: KeyHash,
+    pub(crate) ahead: usize,
+}
+
+impl<'a, K: Key, T> Access<'a, K, T> {
+    /// The current key's value.
+    #[inline]
+    pub(crate) fn get(self) -> Option<&'a T> {
+        let value = self.table.get_ahead(self.ahead, self.hash, self.key);
+        value.and_then(Option::as_ref)
+    }
+
+    /// Lets `change` write, create or remove the current key's value.
+    #[inline]
+    pub(crate) fn update<R>(self, change: impl FnOnce(&mut Option<T>) -> R) -> R {
+        self.table
+            .update_ahead(self.ahead, self.hash, self.key, change)
+    }
 }
 
 impl<K: Key> At<'_, K> {
@@ -178,6 +200,7 @@ impl<K: Key> At<'_, K> {
                 scratch,
                 key: self.key,
                 hash: self.hash,
+                ahead: self.ahead,
             }),
             None => Err(foreign::<T>(handle)),
         }

@@ -17,6 +17,7 @@ mod key_bytes;
 mod key_group_table;
 pub mod keyed_state;
 pub mod list_state;
+mod look_ahead;
 mod map_entries;
 pub mod map_state;
 mod probe_hash;

@@ -60,8 +60,7 @@ impl<V: Value> ListState<V> {
     #[inline]
     pub fn push<K: Key>(&self, at: &mut At<'_, K>, value: V) -> Result<(), StateError> {
         let access = at.access::<Vec<V>>(self.handle)?;
-        let (table, hash, key) = (access.table, access.hash, access.key);
-        table.update(hash, key, |list| list.get_or_insert_default().push(value));
+        access.update(|list| list.get_or_insert_default().push(value));
         Ok(())
     }
 
@@ -76,8 +75,8 @@ impl<V: Value> ListState<V> {
         read: impl FnOnce(&[V]) -> R,
     ) -> Result<R, StateError> {
         let access = at.access::<Vec<V>>(self.handle)?;
-        let list = access.table.get(access.hash, access.key);
-        Ok(read(list.and_then(Option::as_deref).unwrap_or_default()))
+        let list = access.get();
+        Ok(read(list.map(Vec::as_slice).unwrap_or_default()))
     }
 
     /// Replaces the list; an empty one is no list.
@@ -86,7 +85,7 @@ impl<V: Value> ListState<V> {
     /// As [`push`](Self::push).
     pub fn replace<K: Key>(&self, at: &mut At<'_, K>, values: Vec<V>) -> Result<(), StateError> {
         let access = at.access::<Vec<V>>(self.handle)?;
-        access.table.update(access.hash, access.key, |list| {
+        access.update(|list| {
             *list = (!values.is_empty()).then_some(values);
         });
         Ok(())

@@ -115,7 +115,8 @@ impl<M: Key, V: Value> MapState<M, V> {
         read: impl FnOnce(Option<&V>) -> R,
     ) -> Result<R, StateError> {
         let access = self.access(at, map_key)?;
-        let map = access.table.get(access.hash, access.key);
+        let table = &*access.table;
+        let map = table.get_ahead(access.ahead, access.hash, access.key);
         let map = map.and_then(Option::as_ref);
         Ok(read(map.and_then(|map| map.get(access.scratch))))
     }
@@ -157,7 +158,7 @@ impl<M: Key, V: Value> MapState<M, V> {
         mut visit: impl FnMut(&M, &V),
     ) -> Result<(), StateError> {
         let access = at.access::<MapEntries<M, V>>(self.handle)?;
-        if let Some(Some(map)) = access.table.get(access.hash, access.key) {
+        if let Some(map) = access.get() {
             map.iter()
                 .for_each(|(map_key, value)| visit(map_key, value));
         }
@@ -170,7 +171,7 @@ impl<M: Key, V: Value> MapState<M, V> {
     /// As [`for_each`](Self::for_each).
     pub fn is_empty<K: Key>(&self, at: &mut At<'_, K>) -> Result<bool, StateError> {
         let access = at.access::<MapEntries<M, V>>(self.handle)?;
-        Ok(access.table.get(access.hash, access.key).is_none())
+        Ok(access.get().is_none())
     }
 
     /// Removes every entry of the current key.
@@ -196,9 +197,10 @@ fn change_entry<K: Key, M, V, R>(
         scratch,
         key,
         hash,
+        ahead,
     } = access;
     let version = table.epoch();
-    table.update(hash, key, |slot| {
+    table.update_ahead(ahead, hash, key, |slot| {
         let map = slot.get_or_insert_default();
         let answer = map.update(scratch, version, map_key, change);
         if map.is_empty() {

@@ -67,9 +67,7 @@ impl<V: Value> ValueState<V> {
         at: &mut At<'_, K>,
         read: impl FnOnce(Option<&V>) -> R,
     ) -> Result<R, StateError> {
-        let access = at.access::<V>(self.handle)?;
-        let value = access.table.get(access.hash, access.key);
-        Ok(read(value.and_then(Option::as_ref)))
+        Ok(read(at.access(self.handle)?.get()))
     }
 
     /// Lets `change` write, create or (by leaving `None`) remove the value.
@@ -82,8 +80,7 @@ impl<V: Value> ValueState<V> {
         at: &mut At<'_, K>,
         change: impl FnOnce(&mut Option<V>) -> R,
     ) -> Result<R, StateError> {
-        let access = at.access::<V>(self.handle)?;
-        Ok(access.table.update(access.hash, access.key, change))
+        Ok(at.access(self.handle)?.update(change))
     }
 
     /// A copy of the value.

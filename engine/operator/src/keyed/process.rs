@@ -233,12 +233,13 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
         let keys = self.ahead.read(&self.selector, batch.records());
         let keys = keys.map_err(Cause::Key)?;
         self.state.look_ahead(keys);
-        let (mut keys, mut out) = (keys.iter(), Out::new(&mut self.out, None));
+        let (mut keys, mut out) = (keys.iter().enumerate(), Out::new(&mut self.out, None));
         let (state, clock, now) = (&mut self.state, self.clock, cx.now());
         drain_each(batch, |record: T, time| {
-            let (hash, key) = keys.next().expect("there is a key for each record");
+            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
             out.set_time(time);
             let mut at = state.at(key, *hash, time, clock, now);
+            at.ahead(ordinal);
             let done = self
                 .function
                 .record(&self.states, record, &mut at, &mut out);

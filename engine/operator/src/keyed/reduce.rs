@@ -30,10 +30,10 @@ where
 {
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), OrderedError> {
         let (keys, table) = self.slots.of_slice(batch.records())?;
-        let (mut keys, out) = (keys.iter(), &mut self.out);
+        let (mut keys, out) = (keys.iter().enumerate(), &mut self.out);
         drain_each(batch, |record: T, time| {
-            let (hash, key) = keys.next().expect("there is a key for each record");
-            let held = table.entry::<S::Key>(*hash, key, || None);
+            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
+            let held = table.entry_ahead(ordinal, *hash, key, || None);
             let joined = match held.take() {
                 Some(before) => (self.join)(before, record),
                 None => record,

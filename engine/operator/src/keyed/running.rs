@@ -56,12 +56,12 @@ where
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
         let slots = self.slots.of_slice(batch.records());
         let (keys, table) = slots.map_err(Cause::Key)?;
-        let (mut keys, out) = (keys.drain(..), &mut self.out);
+        let (mut keys, out) = (keys.drain(..).enumerate(), &mut self.out);
         drain_each(batch, |record: T, time| {
             let number = (self.extract)(&record);
-            let (hash, key) = keys.next().expect("there is a key for each record");
+            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
             let mut is_first = false;
-            let held = table.entry::<S::Key>(hash, &key, || {
+            let held = table.entry_ahead(ordinal, hash, &key, || {
                 is_first = true;
                 number.clone()
             });

@@ -4,6 +4,7 @@
 //! limit.
 
 use std::any::Any;
+use std::vec::Drain;
 
 use sameriver_model::{AnyBatch, Batch, EventTime};
 
@@ -53,15 +54,15 @@ impl<T: Send + 'static> PartialBatch<T> {
     /// Appends records, and their event times if they have some, until the batch is full.
     pub(super) fn fill(
         &mut self,
-        records: &mut impl Iterator<Item = T>,
-        times: Option<&mut impl Iterator<Item = EventTime>>,
+        records: &mut Drain<'_, T>,
+        times: Option<&mut Drain<'_, EventTime>>,
     ) {
-        let room = self.room();
+        let count = self.room().min(records.len());
         let (held, held_times) = self.batch.parts_mut();
-        held.extend(records.take(room));
+        move_some(records, count, held);
         *held_times = times.map(|times| {
             let mut held_times = held_times.take().unwrap_or_default();
-            held_times.extend(times.take(room));
+            move_some(times, count, &mut held_times);
             held_times
         });
     }
@@ -86,4 +87,10 @@ impl<T: Send + 'static> PartialBatch<T> {
         debug_assert!(fresh.is_empty(), "a spare batch holds nothing");
         std::mem::replace(&mut self.batch, fresh)
     }
+}
+
+/// Moves `count` elements, which must be there.
+fn move_some<T>(from: &mut Drain<'_, T>, count: usize, into: &mut Vec<T>) {
+    let moved = (0..count).map(|_| from.next().expect("there are at least as many"));
+    into.extend(moved);
 }
