@@ -3,14 +3,14 @@
 //! Invariant: what is expected stands in `SPECIFICATION.md`; a test compares the two.
 
 use std::io;
-use std::path::Path;
 
 use sameriver::JobError;
 use thiserror::Error;
 
 use crate::plain::{self, Rows};
+use crate::rounds::PARALLELISMS;
 use crate::row::Checksum;
-use crate::{jobs, text_file};
+use crate::{jobs, table, text_file};
 
 /// Why a bench gives no figure.
 #[derive(Debug, Error)]
@@ -81,7 +81,7 @@ pub fn run(quick: bool, mut report: impl FnMut(&str, &Checksum)) -> Result<(), B
         let what = format!("kc N = {records}");
         let found = plain::keyed_counter(*records, Rows::Hashed);
         verify(&format!("{what}, loop"), expected, found)?;
-        for parallelism in [1, 2] {
+        for parallelism in PARALLELISMS {
             let found = jobs::keyed_counter(*records, parallelism, Rows::Hashed)?;
             verify(
                 &format!("{what}, parallelism {parallelism}"),
@@ -95,15 +95,11 @@ pub fn run(quick: bool, mut report: impl FnMut(&str, &Checksum)) -> Result<(), B
     let what = format!("wc L = {lines}");
     let found = plain::word_count(text_file::reader(&text)?, Rows::Hashed)?;
     verify(&format!("{what}, loop"), expected, found)?;
-    for parallelism in [1, 2] {
-        let at = format!("{what}, parallelism {parallelism}");
-        verify(&at, expected, words(&text, parallelism)?)?;
-        let found = jobs::word_count_by_ref(&text, parallelism, Rows::Hashed)?;
-        verify(&format!("{at}, by ref"), expected, found)?;
+    for (name, job) in table::WORD_COUNTS {
+        for parallelism in PARALLELISMS {
+            let what = format!("{name} L = {lines}, parallelism {parallelism}");
+            verify(&what, expected, job(&text, parallelism, Rows::Hashed)?)?;
+        }
     }
     Ok(())
-}
-
-fn words(text: &Path, parallelism: u32) -> Result<Checksum, JobError> {
-    jobs::word_count(text, parallelism, Rows::Hashed)
 }

@@ -5,8 +5,10 @@
 
 use std::path::Path;
 
+use sameriver::Element;
 use sameriver::connectors::{FileSource, Generator};
 use sameriver::prelude::*;
+use smol_str::SmolStr;
 
 use crate::plain::Rows;
 use crate::row::Checksum;
@@ -30,7 +32,7 @@ pub fn keyed_counter(records: u64, parallelism: u32, rows: Rows) -> Result<Check
     Ok(sink.total())
 }
 
-/// Runs the word count; the key is a clone of each word.
+/// Runs the word count over owned words; the key is a clone of each.
 ///
 /// # Errors
 /// [`JobError`] when the job fails.
@@ -39,7 +41,7 @@ pub fn word_count(text: &Path, parallelism: u32, rows: Rows) -> Result<Checksum,
     let rows = sink.clone();
     let job = move |env: &mut Environment| {
         env.source("text", FileSource::lines(&text))
-            .flat_map(words)
+            .flat_map(words::<String>)
             .key_by(Clone::clone)
             .sum("count", |_| 1_u64)
             .sink("rows", rows.clone())
@@ -48,7 +50,7 @@ pub fn word_count(text: &Path, parallelism: u32, rows: Rows) -> Result<Checksum,
     Ok(sink.total())
 }
 
-/// Runs the word count; the key stays inside the word, and the word moves on into its row.
+/// Runs the word count over owned words; the key stays inside the word, which moves into its row.
 ///
 /// # Errors
 /// [`JobError`] when the job fails.
@@ -57,8 +59,26 @@ pub fn word_count_by_ref(text: &Path, parallelism: u32, rows: Rows) -> Result<Ch
     let rows = sink.clone();
     let job = move |env: &mut Environment| {
         env.source("text", FileSource::lines(&text))
-            .flat_map(words)
+            .flat_map(words::<String>)
             .key_by_ref(String::as_str)
+            .process("count", Count)
+            .sink("rows", rows.clone())
+    };
+    sameriver::run_blocking(job, &settings(parallelism))?;
+    Ok(sink.total())
+}
+
+/// Runs the same over words that are kept without an allocation while they are short.
+///
+/// # Errors
+/// [`JobError`] when the job fails.
+pub fn word_count_inline(text: &Path, parallelism: u32, rows: Rows) -> Result<Checksum, JobError> {
+    let (sink, text) = (RowSink::new(rows), text.to_owned());
+    let rows = sink.clone();
+    let job = move |env: &mut Environment| {
+        env.source("text", FileSource::lines(&text))
+            .flat_map(words::<SmolStr>)
+            .key_by_ref(SmolStr::as_str)
             .process("count", Count)
             .sink("rows", rows.clone())
     };
@@ -73,11 +93,11 @@ fn settings(parallelism: u32) -> Settings {
     }
 }
 
-fn words(mut line: String, out: &mut Out<'_, String>) {
+fn words<W: for<'a> From<&'a str>>(mut line: String, out: &mut Out<'_, W>) {
     line.make_ascii_lowercase();
     for word in line.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')) {
         if !word.is_empty() {
-            out.emit(word.to_owned());
+            out.emit(W::from(word));
         }
     }
 }
@@ -86,8 +106,8 @@ fn words(mut line: String, out: &mut Out<'_, String>) {
 #[derive(Clone, Copy, Debug)]
 struct Count;
 
-impl KeyedProcess<String, String> for Count {
-    type Out = (String, u64);
+impl<W: Element> KeyedProcess<String, W> for Count {
+    type Out = (W, u64);
     type States = ValueState<u64>;
 
     fn states(&self, declare: &mut Declare<'_, String>) -> Result<Self::States, DeclareError> {
@@ -98,9 +118,9 @@ impl KeyedProcess<String, String> for Count {
     fn record(
         &self,
         count: &Self::States,
-        word: String,
+        word: W,
         at: &mut At<'_, String>,
-        out: &mut Out<'_, (String, u64)>,
+        out: &mut Out<'_, (W, u64)>,
     ) -> Result<(), UserError> {
         let count = count.update(at, |count| {
             let count = count.get_or_insert(0);

@@ -1,7 +1,7 @@
 //! What the project measures: two specified streams, through the public API and by plain loops.
 //!
 //! Reading order: [`spec`] and [`text_file`] (the records) → [`row`] → [`plain`] (the loops) and
-//! [`jobs`] with [`row_sink`] (the engine) → [`pairs`] with [`stopwatch`] → [`table`] and
+//! [`jobs`] with [`row_sink`] (the engine) → [`rounds`] with [`stopwatch`] → [`table`] and
 //! [`check`]; [`latency`] with [`feed`] and [`arrivals`]; [`origin`].
 //!
 //! Invariant: engine and loop read the same records and give the same rows; `SPECIFICATION.md`
@@ -14,8 +14,8 @@ pub mod feed;
 pub mod jobs;
 pub mod latency;
 pub mod origin;
-pub mod pairs;
 pub mod plain;
+pub mod rounds;
 pub mod row;
 pub mod row_sink;
 pub mod spec;

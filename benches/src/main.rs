@@ -67,6 +67,8 @@ enum Stream {
     Wc,
     /// The word count with borrowed keys.
     WcByRef,
+    /// The word count with borrowed keys and words that need no allocation.
+    WcInline,
 }
 
 fn main() -> ExitCode {
@@ -125,10 +127,13 @@ fn once(stream: Stream, text: &Path, parallelism: u32) -> Result<Checksum, Bench
     let (records, rows) = (Size::FULL.records, Rows::Timed);
     Ok(match (stream, parallelism) {
         (Stream::Kc, 0) => plain::keyed_counter(records, rows),
-        (Stream::Wc | Stream::WcByRef, 0) => plain::word_count(text_file::reader(text)?, rows)?,
+        (Stream::Wc | Stream::WcByRef | Stream::WcInline, 0) => {
+            plain::word_count(text_file::reader(text)?, rows)?
+        }
         (Stream::Kc, _) => jobs::keyed_counter(records, parallelism, rows)?,
         (Stream::Wc, _) => jobs::word_count(text, parallelism, rows)?,
         (Stream::WcByRef, _) => jobs::word_count_by_ref(text, parallelism, rows)?,
+        (Stream::WcInline, _) => jobs::word_count_inline(text, parallelism, rows)?,
     })
 }
 

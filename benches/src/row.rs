@@ -1,5 +1,7 @@
 //! Rows and their checksum, as `SPECIFICATION.md` fixes them.
 
+use smol_str::SmolStr;
+
 use crate::spec::mix64;
 
 /// Counts rows and adds up their hashes; the order of rows does not matter.
@@ -76,6 +78,13 @@ impl Cell for str {
     #[inline]
     fn write(&self, hash: &mut Fnv) {
         self.bytes().for_each(|byte| hash.byte(byte));
+    }
+}
+
+impl Cell for SmolStr {
+    #[inline]
+    fn write(&self, hash: &mut Fnv) {
+        self.as_str().write(hash);
     }
 }
 

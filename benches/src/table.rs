@@ -6,9 +6,11 @@
 use std::fmt;
 use std::path::Path;
 
+use sameriver::JobError;
+
 use crate::check::BenchError;
-use crate::pairs::Pairs;
 use crate::plain::{self, Rows};
+use crate::rounds::{PARALLELISMS, Rounds};
 use crate::row::Checksum;
 use crate::{jobs, text_file};
 
@@ -19,8 +21,8 @@ pub struct Size {
     pub records: u64,
     /// Lines of the word-count text, ten words each.
     pub lines: u64,
-    /// How many pairs of runs.
-    pub pairs: usize,
+    /// How many rounds.
+    pub rounds: usize,
 }
 
 impl Size {
@@ -28,31 +30,40 @@ impl Size {
     pub const FULL: Self = Self {
         records: 10_000_000,
         lines: 1_000_000,
-        pairs: 5,
+        rounds: 5,
     };
     /// Small enough for every run of the gate; the bounds are not judged.
     pub const QUICK: Self = Self {
         records: 1_000_000,
         lines: 100_000,
-        pairs: 3,
+        rounds: 3,
     };
 }
+
+/// A job over the word-count text.
+pub type WordCount = fn(&Path, u32, Rows) -> Result<Checksum, JobError>;
+
+/// The word counts, by the name of their rows.
+pub const WORD_COUNTS: [(&str, WordCount); 3] = [
+    ("wc", jobs::word_count),
+    ("wc by ref", jobs::word_count_by_ref),
+    ("wc by ref, inline words", jobs::word_count_inline),
+];
 
 /// The least ratio to the loop at parallelism 1, by stream.
 const RATIO_MIN: [(&str, f64); 3] = [("kc", 0.5), ("wc", 0.25), ("wc by ref", 0.4)];
 /// The most CPU a record at parallelism 2, as a multiple of that at 1.
 const CPU_GROWTH_MAX: f64 = 1.25;
 
-struct Line {
-    stream: &'static str,
+struct Stream {
+    name: &'static str,
     size: String,
-    parallelism: u32,
-    pairs: Pairs,
+    rounds: Rounds,
 }
 
 /// A measured table.
 pub struct Table {
-    lines: Vec<Line>,
+    streams: Vec<Stream>,
 }
 
 impl Table {
@@ -62,100 +73,63 @@ impl Table {
     /// [`BenchError`] when a job fails or gives another number of rows than the loop.
     pub fn measure(size: Size) -> Result<Self, BenchError> {
         let text = text_file::path(size.lines)?;
-        let mut lines = Vec::new();
-        for parallelism in [1, 2] {
-            lines.push(Line {
-                stream: "kc",
-                size: format!("N = {}", size.records),
-                parallelism,
-                pairs: keyed_counter(size, parallelism)?,
+        let mut streams = vec![Stream {
+            name: "kc",
+            size: format!("N = {}", size.records),
+            rounds: keyed_counter(size)?,
+        }];
+        for (name, job) in WORD_COUNTS {
+            streams.push(Stream {
+                name,
+                size: format!("L = {}", size.lines),
+                rounds: word_count(size, &text, job)?,
             });
         }
-        let owned: Job = jobs::word_count;
-        for (stream, job) in [("wc", owned), ("wc by ref", jobs::word_count_by_ref)] {
-            for parallelism in [1, 2] {
-                lines.push(Line {
-                    stream,
-                    size: format!("L = {}", size.lines),
-                    parallelism,
-                    pairs: word_count(size, &text, |text| job(text, parallelism, Rows::Timed))?,
-                });
-            }
-        }
-        Ok(Self { lines })
+        Ok(Self { streams })
     }
 
     /// What does not hold, a sentence each.
     pub fn missed(&self) -> Vec<String> {
         let mut missed = Vec::new();
-        for line in &self.lines {
-            let Some((_, least)) = RATIO_MIN.iter().find(|(stream, _)| *stream == line.stream)
-            else {
-                continue;
-            };
-            let ratio = line.pairs.ratio();
-            if line.parallelism == 1 && ratio < *least {
-                missed.push(format!(
-                    "{}: ratio {ratio:.2} is below {least}",
-                    line.stream
-                ));
+        for Stream { name, rounds, .. } in &self.streams {
+            let ratio = rounds.figures(0).ratio;
+            let least = RATIO_MIN.iter().find(|(stream, _)| stream == name);
+            if let Some((_, least)) = least
+                && ratio < *least
+            {
+                missed.push(format!("{name}: ratio {ratio:.2} is below {least}"));
             }
-            let growth = self.cpu_growth(line);
+            let growth = rounds.figures(1).cpu_growth;
             if growth > CPU_GROWTH_MAX {
                 missed.push(format!(
-                    "{} at parallelism {}: CPU per record is {growth:.2} times that at 1, above \
-                     {CPU_GROWTH_MAX}",
-                    line.stream, line.parallelism
+                    "{name}: CPU per record at parallelism 2 is {growth:.2} times that at 1, \
+                     above {CPU_GROWTH_MAX}"
                 ));
             }
         }
         missed
     }
-
-    fn cpu_growth(&self, line: &Line) -> f64 {
-        let same = |other: &&Line| other.stream == line.stream && other.parallelism == 1;
-        let at_one = self.lines.iter().find(same);
-        at_one.map_or(f64::NAN, |one| {
-            line.pairs.engine_cpu_nanos() / one.pairs.engine_cpu_nanos()
-        })
-    }
 }
 
-type Job = fn(&Path, u32, Rows) -> Result<Checksum, sameriver::JobError>;
-
-fn keyed_counter(size: Size, parallelism: u32) -> Result<Pairs, BenchError> {
+fn keyed_counter(size: Size) -> Result<Rounds, BenchError> {
     let records = size.records;
-    Pairs::run(
-        size.pairs,
+    let same = |found: Checksum| BenchError::unless_equal("kc", &records, &found.rows);
+    Rounds::run(
+        size.rounds,
         records,
-        || {
-            let rows = jobs::keyed_counter(records, parallelism, Rows::Timed)?.rows;
-            BenchError::unless_equal("kc", &records, &rows)
-        },
-        || {
-            BenchError::unless_equal(
-                "kc",
-                &records,
-                &plain::keyed_counter(records, Rows::Timed).rows,
-            )
-        },
+        |parallelism| same(jobs::keyed_counter(records, parallelism, Rows::Timed)?),
+        || same(plain::keyed_counter(records, Rows::Timed)),
     )
 }
 
-fn word_count(
-    size: Size,
-    text: &Path,
-    engine: impl Fn(&Path) -> Result<Checksum, sameriver::JobError>,
-) -> Result<Pairs, BenchError> {
+fn word_count(size: Size, text: &Path, job: WordCount) -> Result<Rounds, BenchError> {
     let words = size.lines * 10;
-    Pairs::run(
-        size.pairs,
+    let same = |found: Checksum| BenchError::unless_equal("wc", &words, &found.rows);
+    Rounds::run(
+        size.rounds,
         words,
-        || BenchError::unless_equal("wc", &words, &engine(text)?.rows),
-        || {
-            let rows = plain::word_count(text_file::reader(text)?, Rows::Timed)?.rows;
-            BenchError::unless_equal("wc", &words, &rows)
-        },
+        |parallelism| same(job(text, parallelism, Rows::Timed)?),
+        || same(plain::word_count(text_file::reader(text)?, Rows::Timed)?),
     )
 }
 
@@ -167,21 +141,21 @@ impl fmt::Display for Table {
              engine, CPU ns/record | loop, CPU ns/record | engine's CPU against parallelism 1 |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
-        for line in &self.lines {
-            let pairs = &line.pairs;
-            writeln!(
-                f,
-                "| {} | {} | {} | {:.2} | {:.2} | {:.2} | {:.1} | {:.1} | {:.2} |",
-                line.stream,
-                line.size,
-                line.parallelism,
-                pairs.engine_rate() / 1e6,
-                pairs.plain_rate() / 1e6,
-                pairs.ratio(),
-                pairs.engine_cpu_nanos(),
-                pairs.plain_cpu_nanos(),
-                self.cpu_growth(line),
-            )?;
+        for Stream { name, size, rounds } in &self.streams {
+            for (position, parallelism) in PARALLELISMS.iter().enumerate() {
+                let figures = rounds.figures(position);
+                writeln!(
+                    f,
+                    "| {name} | {size} | {parallelism} | {:.1} | {:.1} | {:.2} | {:.0} | {:.0} | \
+                     {:.2} |",
+                    figures.engine_rate / 1e6,
+                    figures.plain_rate / 1e6,
+                    figures.ratio,
+                    figures.engine_cpu_nanos,
+                    figures.plain_cpu_nanos,
+                    figures.cpu_growth,
+                )?;
+            }
         }
         Ok(())
     }
