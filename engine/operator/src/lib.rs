@@ -16,6 +16,7 @@ pub mod build;
 pub mod chain;
 pub mod consumer;
 pub mod context;
+mod drained;
 pub mod edge_codec;
 pub mod enumerator;
 pub mod error;

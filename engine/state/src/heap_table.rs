@@ -85,8 +85,9 @@ impl<K: Key, V> HeapTable<K, V> {
         Q: Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (group, version) = (self.group(hash), self.epoch);
+        self.places.stir();
         let entries = self.groups[group].with_room(hash);
-        let (len, places) = (&mut self.len, &mut self.places);
+        let len = &mut self.len;
         let entry = entries
             .entry(
                 probe_hash::probe(hash),
@@ -95,7 +96,6 @@ impl<K: Key, V> HeapTable<K, V> {
             )
             .or_insert_with(|| {
                 *len += 1;
-                places.stir();
                 Entry {
                     key: key.to_owned(),
                     value: make(),
@@ -259,6 +259,7 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
         Q: Eq + ToOwned<Owned = K> + ?Sized,
     {
         let (group, version) = (self.group(hash), self.epoch);
+        self.places.stir();
         let entries = self.groups[group].with_room(hash);
         let found = entries.entry(
             probe_hash::probe(hash),
@@ -272,7 +273,6 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
                 let answer = change(&mut entry.value);
                 if entry.value.is_none() {
                     self.len -= 1;
-                    self.places.stir();
                     occupied.remove();
                 }
                 answer
@@ -282,7 +282,6 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
                 let answer = change(&mut value);
                 if value.is_some() {
                     self.len += 1;
-                    self.places.stir();
                     vacant.insert(Entry {
                         key: key.to_owned(),
                         value,

@@ -18,6 +18,9 @@ use crate::probe_hash::{self, ProbeHash, SUB_TABLE_BITS};
 pub(crate) const SUB_TABLE_ENTRIES_MAX: usize = 28 * 1024;
 
 /// One key with its value.
+///
+/// In this order: who looks at the key and at the version has loaded the value between them.
+#[repr(C)]
 pub(crate) struct Entry<K, V> {
     pub(crate) key: K,
     pub(crate) value: V,

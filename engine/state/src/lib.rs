@@ -1,7 +1,7 @@
 //! Keyed state: what is declared, the tables that hold it, and timers.
 //!
 //! Reading order: [`declare`] → [`keyed_state`] → [`at`] → [`value_state`], [`list_state`],
-//! [`map_state`] → [`heap_table`] → `key_group_table` → [`timer_store`].
+//! [`map_state`] → [`heap_table`] → `key_group_table` → `look_ahead` → [`timer_store`].
 //!
 //! Invariant: a key's state is in the one subtask that owns the key's group; the same hash that
 //! routed a record finds its entry. Nothing here awaits, does I/O or reads a clock.

@@ -12,7 +12,7 @@ use crate::probe_hash;
 /// Where the keys of the last look ahead are.
 pub(crate) struct Places {
     all: Vec<Place>,
-    /// Whether no entry has come or gone since: then all are where they were.
+    /// Whether nothing has happened since by which an entry could have moved.
     steady: bool,
 }
 
@@ -48,7 +48,7 @@ impl Places {
         }
     }
 
-    /// An entry has come or gone, and others may have moved.
+    /// A search that may make room has begun, or an entry is gone: others may have moved.
     #[inline]
     pub(crate) fn stir(&mut self) {
         self.steady = false;

@@ -13,10 +13,11 @@ use sameriver_state::{At, Declare, DeclareError, KeyedState};
 use super::keys_ahead::KeysAhead;
 use crate::consumer::{Consumer, Progress};
 use crate::context::{Context, Position};
+use crate::drained::Drained;
 use crate::error::{OperatorError, UserError};
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
-use crate::out::{Out, drain_each};
+use crate::out::Out;
 use crate::pass_on::pass_on;
 
 /// A timer that fires.
@@ -230,21 +231,21 @@ enum Cause {
 
 impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
     fn records(&mut self, batch: &mut Batch<T>, cx: &Context) -> Result<(), Cause> {
-        let keys = self.ahead.read(&self.selector, batch.records());
-        let keys = keys.map_err(Cause::Key)?;
-        self.state.look_ahead(keys);
-        let (mut keys, mut out) = (keys.iter().enumerate(), Out::new(&mut self.out, None));
-        let (state, clock, now) = (&mut self.state, self.clock, cx.now());
-        drain_each(batch, |record: T, time| {
-            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
-            out.set_time(time);
-            let mut at = state.at(key, *hash, time, clock, now);
-            at.ahead(ordinal);
-            let done = self
-                .function
-                .record(&self.states, record, &mut at, &mut out);
-            done.map_err(Cause::User)
-        })?;
+        let (mut left, mut out) = (Drained::of(batch), Out::new(&mut self.out, None));
+        while !left.ahead().is_empty() {
+            let keys = self.ahead.read(&self.selector, left.ahead());
+            let keys = keys.map_err(Cause::Key)?;
+            self.state.look_ahead(keys);
+            for ((ordinal, (hash, key)), (record, time)) in keys.iter().enumerate().zip(&mut left) {
+                out.set_time(time);
+                let mut at = self.state.at(key, *hash, time, self.clock, cx.now());
+                at.ahead(ordinal);
+                let done = self
+                    .function
+                    .record(&self.states, record, &mut at, &mut out);
+                done.map_err(Cause::User)?;
+            }
+        }
         out.finish().map_err(Cause::User)
     }
 

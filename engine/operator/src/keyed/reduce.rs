@@ -8,10 +8,10 @@ use sameriver_model::{Batch, Element, Watermark};
 use super::slots::Slots;
 use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
+use crate::drained::Drained;
 use crate::error::OperatorError;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
-use crate::out::drain_each;
 use crate::pass_on::pass_on;
 
 struct Reduce<T, S: SelectKey<T>, F> {
@@ -29,19 +29,21 @@ where
     F: Fn(T, T) -> T,
 {
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), OrderedError> {
-        let (keys, table) = self.slots.of_slice(batch.records())?;
-        let (mut keys, out) = (keys.iter().enumerate(), &mut self.out);
-        drain_each(batch, |record: T, time| {
-            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
-            let held = table.entry_ahead(ordinal, *hash, key, || None);
-            let joined = match held.take() {
-                Some(before) => (self.join)(before, record),
-                None => record,
-            };
-            out.push(joined.clone(), time);
-            *held = Some(joined);
-            Ok(())
-        })
+        let mut left = Drained::of(batch);
+        while !left.ahead().is_empty() {
+            let (keys, table) = self.slots.of_slice(left.ahead())?;
+            let keys = keys.iter().enumerate();
+            for ((ordinal, (hash, key)), (record, time)) in keys.zip(&mut left) {
+                let held = table.entry_ahead(ordinal, *hash, key, || None);
+                let joined = match held.take() {
+                    Some(before) => (self.join)(before, record),
+                    None => record,
+                };
+                self.out.push(joined.clone(), time);
+                *held = Some(joined);
+            }
+        }
+        Ok(())
     }
 }
 

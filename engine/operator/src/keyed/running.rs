@@ -12,10 +12,10 @@ use super::number::Number;
 use super::slots::Slots;
 use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
+use crate::drained::Drained;
 use crate::error::{OperatorError, UserError};
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
-use crate::out::drain_each;
 use crate::pass_on::pass_on;
 
 /// A sum that is out of range.
@@ -54,23 +54,25 @@ where
     J: Fn(N, N) -> Option<N>,
 {
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
-        let slots = self.slots.of_slice(batch.records());
-        let (keys, table) = slots.map_err(Cause::Key)?;
-        let (mut keys, out) = (keys.drain(..).enumerate(), &mut self.out);
-        drain_each(batch, |record: T, time| {
-            let number = (self.extract)(&record);
-            let (ordinal, (hash, key)) = keys.next().expect("there is a key for each record");
-            let mut is_first = false;
-            let held = table.entry_ahead(ordinal, hash, &key, || {
-                is_first = true;
-                number.clone()
-            });
-            if !is_first {
-                *held = (self.join)(held.clone(), number).ok_or(Cause::Overflow)?;
+        let mut left = Drained::of(batch);
+        while !left.ahead().is_empty() {
+            let slots = self.slots.of_slice(left.ahead());
+            let (keys, table) = slots.map_err(Cause::Key)?;
+            let keys = keys.drain(..).enumerate();
+            for ((ordinal, (hash, key)), (record, time)) in keys.zip(&mut left) {
+                let number = (self.extract)(&record);
+                let mut is_first = false;
+                let held = table.entry_ahead(ordinal, hash, &key, || {
+                    is_first = true;
+                    number.clone()
+                });
+                if !is_first {
+                    *held = (self.join)(held.clone(), number).ok_or(Cause::Overflow)?;
+                }
+                self.out.push((key, held.clone()), time);
             }
-            out.push((key, held.clone()), time);
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 

@@ -4,16 +4,16 @@
 
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, EventTime, KeyGroup, KeyHash, MaxParallelism, Parallelism};
+use sameriver_model::{Batch, Element, KeyGroup, KeyHash, MaxParallelism, Parallelism};
 
 use super::{Lanes, Partition, Tail};
 use crate::consumer::Consumer;
 use crate::context::Context;
+use crate::drained::Drained;
 use crate::edge_codec::EdgeCodec;
 use crate::error::OperatorError;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
-use crate::out::drain_each;
 use crate::outputs::Outputs;
 
 struct Hash<S> {
@@ -38,14 +38,16 @@ impl<T: Element, S: SelectKey<T>> Partition<T> for Hash<S> {
             return Ok(());
         }
         lanes.align(batch.times().is_some());
-        let (selector, scratch) = (&self.selector, &mut self.scratch);
-        drain_each(batch, |record: T, time: Option<EventTime>| {
-            let hash = selector.select(&record, |key| KeyHash::of(key, scratch))?;
+        for (record, time) in Drained::of(batch) {
+            let hash = self
+                .selector
+                .select(&record, |key| KeyHash::of(key, &mut self.scratch));
+            let hash = hash
+                .map_err(|cause| OperatorError::key::<S::Key>(&self.name, &cx.position, cause))?;
             let group = hash.group(self.max).get() as usize;
             lanes.push(self.owners[group] as usize, record, time);
-            Ok(())
-        })
-        .map_err(|cause| OperatorError::key::<S::Key>(&self.name, &cx.position, cause))
+        }
+        Ok(())
     }
 }
 

@@ -1,17 +1,16 @@
 //! Sends records to all receivers in turn, so that their shares differ by one at most.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, EventTime};
+use sameriver_model::{Batch, Element};
 
 use super::{Lanes, Partition, Tail};
 use crate::consumer::Consumer;
 use crate::context::Context;
+use crate::drained::Drained;
 use crate::edge_codec::EdgeCodec;
 use crate::error::OperatorError;
 use crate::open::OpenArgs;
-use crate::out::drain_each;
 use crate::outputs::Outputs;
 
 struct Rebalance {
@@ -30,14 +29,13 @@ impl<T: Element> Partition<T> for Rebalance {
             return Ok(());
         }
         lanes.align(batch.times().is_some());
-        let Ok(()) = drain_each(batch, |record: T, time: Option<EventTime>| {
+        for (record, time) in Drained::of(batch) {
             lanes.push(self.turn, record, time);
             self.turn += 1;
             if self.turn == lanes.len() {
                 self.turn = 0;
             }
-            Ok::<_, Infallible>(())
-        });
+        }
         Ok(())
     }
 }

@@ -1,5 +1,9 @@
-//! Splits, versions and the range of a table.
+//! Splits, versions, the range of a table, and looking ahead.
 
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
 use sameriver_model::{KeyGroupRange, KeyHash, MaxParallelism, Parallelism, SubtaskIndex};
 
 use super::HeapTable;
@@ -15,9 +19,12 @@ fn hash(key: u64) -> KeyHash {
     KeyHash::of(&key, &mut Vec::new()).unwrap()
 }
 
+fn one() -> MaxParallelism {
+    MaxParallelism::new(1).unwrap()
+}
+
 fn table_of_one_group<V>() -> HeapTable<u64, V> {
-    let one = MaxParallelism::new(1).unwrap();
-    HeapTable::new(range(0, 1, one), one)
+    HeapTable::new(range(0, 1, one()), one())
 }
 
 #[test]
@@ -81,6 +88,61 @@ fn an_update_that_leaves_nothing_leaves_no_entry() {
     table.update(hash(1), &1, |value| *value = Some(5));
     assert_eq!(table.update(hash(1), &1, Option::take), Some(5));
     assert!(table.is_empty());
+}
+
+proptest! {
+    /// Few keys and many removals, so that places go stale in every way; a group per key or two,
+    /// and hashes that cannot be told apart.
+    #[test]
+    fn looking_ahead_changes_no_answer(
+        slices in vec(vec((0..40_u64, 0..3_u8), 1..20), 1..30),
+        alike in any::<bool>(),
+    ) {
+        let of = |key: u64| if alike { hash(0) } else { hash(key) };
+        let mut table = table_of_one_group::<Option<String>>();
+        let mut model = BTreeMap::new();
+        for slice in slices {
+            let keys: Vec<_> = slice.iter().map(|(key, _)| (of(*key), *key)).collect();
+            table.look_ahead(&keys);
+            for (ordinal, (key, op)) in slice.into_iter().enumerate() {
+                let seen = table.get_ahead(ordinal, of(key), &key).cloned().flatten();
+                prop_assert_eq!(seen.as_ref(), model.get(&key));
+                let old = table.update_ahead(ordinal, of(key), &key, |value| match op {
+                    0 => value.take(),
+                    1 => value.replace(format!("{key}")),
+                    _ => value.as_mut().map(|value| std::mem::replace(value, "x".to_owned())),
+                });
+                prop_assert_eq!(old, seen);
+                match op {
+                    0 => model.remove(&key),
+                    1 => model.insert(key, format!("{key}")),
+                    _ => model.get_mut(&key).map(|value| std::mem::replace(value, "x".to_owned())),
+                };
+            }
+            prop_assert_eq!(table.len(), model.len());
+        }
+    }
+}
+
+#[test]
+fn a_place_is_forgotten_when_its_sub_table_splits() {
+    let mut table = HeapTable::<String, u64>::new(range(0, 1, one()), one());
+    let key = |n: u64| (hash(n), n.to_string());
+    let known: Vec<_> = (0..100).map(key).collect();
+    for (hash, key) in &known {
+        table.entry(*hash, key, || 1);
+    }
+    table.look_ahead(&known);
+    for (hash, key) in (100..100_000).map(key) {
+        table.entry(hash, &key, || 0);
+    }
+    for (ordinal, (hash, key)) in known.iter().enumerate() {
+        assert_eq!(
+            *table.entry_ahead(ordinal, *hash, key, || 0),
+            1,
+            "key {key}"
+        );
+    }
 }
 
 #[test]

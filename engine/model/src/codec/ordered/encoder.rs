@@ -46,14 +46,38 @@ impl<'a> Encoder<'a> {
     }
 }
 
+/// A string of up to this many bytes, with its end, fits into one word.
+const SHORT: usize = 6;
+
 #[inline]
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    if bytes.len() <= SHORT && put_short(out, bytes) {
+        return;
+    }
     if bytes.contains(&0) {
         put_escaped(out, bytes);
     } else {
         out.extend_from_slice(bytes);
     }
     out.extend_from_slice(&[0, 0]);
+}
+
+/// Puts a short string and its end down in one store, unless a byte needs its escape: who hashes
+/// the bytes at once would wait for several small stores.
+#[inline]
+fn put_short(out: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let (mut word, mut zero) = (0_u64, false);
+    for (position, &byte) in bytes.iter().enumerate() {
+        word |= u64::from(byte) << (8 * position);
+        zero |= byte == 0;
+    }
+    if zero {
+        return false;
+    }
+    let end = out.len() + bytes.len() + 2;
+    out.extend_from_slice(&word.to_le_bytes());
+    out.truncate(end);
+    true
 }
 
 #[cold]
