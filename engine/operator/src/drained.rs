@@ -9,8 +9,8 @@ use sameriver_model::{Batch, EventTime};
 
 /// How many records are looked at ahead.
 ///
-/// More than the processor keeps loads in flight for, and few enough that what was loaded is still in
-/// the first cache when it is used. 8 and 256 were measured to be slower.
+/// More than the processor keeps loads in flight for, and few enough that what was loaded is still
+/// in the first cache when it is used. 8 and 256 were measured to be slower.
 const AHEAD: usize = 32;
 
 pub(crate) struct Drained<'a, T> {
