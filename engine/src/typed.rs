@@ -113,6 +113,7 @@ pub(crate) fn source<S: Source>(
             let reader = source.reader(ReaderArgs {
                 surroundings: args.surroundings.clone(),
                 subtask: args.subtask,
+                attempt: args.attempt,
                 parallelism: args.parallelism,
             });
             let reader = reader.map_err(|cause| OperatorError::Source {
@@ -142,6 +143,7 @@ pub(crate) fn sink<T: Element>(sink: Arc<impl Sink<T>>) -> Behaviour {
         let writer = sink.writer(WriterArgs {
             surroundings: args.surroundings.clone(),
             subtask: args.subtask,
+            attempt: args.attempt,
             parallelism: args.parallelism,
         });
         let writer = writer.map_err(|cause| OperatorError::Sink {

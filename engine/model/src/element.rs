@@ -75,7 +75,7 @@ pub enum StreamElement {
     Active,
     /// A cut of the stream.
     Barrier(Barrier),
-    /// Nothing follows.
+    /// No record and no watermark follows; barriers may, until the subtask is released.
     EndOfInput,
 }
 

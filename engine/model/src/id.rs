@@ -70,15 +70,6 @@ index!(
     ""
 );
 index!(
-    /// One execution of a job's subtasks; a restart is a new attempt. The first is 1.
-    ///
-    /// ```
-    /// assert_eq!(sameriver_model::AttemptNumber::new(1).to_string(), "a1");
-    /// ```
-    AttemptNumber,
-    "a"
-);
-index!(
     /// A slot of a task manager: one data thread.
     ///
     /// ```
@@ -96,6 +87,63 @@ index!(
     TaskManagerIndex,
     "tm"
 );
+
+/// One execution of a job's subtasks; a restart is a new attempt, and never has the number of an
+/// earlier one: each leader counts its own from 1, behind its epoch.
+///
+/// ```
+/// use sameriver_model::AttemptNumber;
+/// let first = AttemptNumber::new(1);
+/// assert_eq!((first.to_string(), first.next().to_string()), ("a1".into(), "a2".into()));
+/// let later = AttemptNumber::of_epoch(2, 1);
+/// assert!(first < later);
+/// assert_eq!(later.to_string(), "a2.1");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AttemptNumber {
+    epoch: u32,
+    ordinal: u32,
+}
+
+impl AttemptNumber {
+    /// An attempt of a job that keeps no log, counted from 1.
+    pub const fn new(ordinal: u32) -> Self {
+        Self { epoch: 0, ordinal }
+    }
+
+    /// An attempt of the leader of this epoch, counted from 1.
+    pub const fn of_epoch(epoch: u32, ordinal: u32) -> Self {
+        Self { epoch, ordinal }
+    }
+
+    /// The epoch of the leader that made the attempt; 0 without a job log.
+    pub const fn epoch(self) -> u32 {
+        self.epoch
+    }
+
+    /// Which of its leader's attempts this is, counted from 1.
+    pub const fn ordinal(self) -> u32 {
+        self.ordinal
+    }
+
+    /// The attempt after this one, of the same leader.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self {
+            epoch: self.epoch,
+            ordinal: self.ordinal.saturating_add(1),
+        }
+    }
+}
+
+impl fmt::Display for AttemptNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.epoch {
+            0 => write!(f, "a{}", self.ordinal),
+            epoch => write!(f, "a{epoch}.{}", self.ordinal),
+        }
+    }
+}
 
 /// One parallel instance of a vertex: the unit that is scheduled and that fails.
 ///

@@ -4,7 +4,7 @@
 
 use sameriver_model::Watermark;
 
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
 
@@ -15,6 +15,15 @@ pub(crate) fn join(left: Progress, right: Progress) -> Progress {
         (Progress::More, _) | (_, Progress::More) => Progress::More,
         (Progress::Waiting, _) | (_, Progress::Waiting) => Progress::Waiting,
         (Progress::Done, Progress::Done) => Progress::Done,
+    }
+}
+
+/// What two walks together have to say, by the same rule.
+pub(crate) fn join_walks(left: Walk, right: Walk) -> Walk {
+    match (left, right) {
+        (Walk::More, _) | (_, Walk::More) => Walk::More,
+        (Walk::Waiting, _) | (_, Walk::Waiting) => Walk::Waiting,
+        (Walk::Done, Walk::Done) => Walk::Done,
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Invariant: only the head iterates; a slice runs through the whole chain before the next.
 
-use sameriver_model::{AnyBatch, Watermark};
+use sameriver_model::{AnyBatch, Barrier, CheckpointId, SectionWriter, Watermark};
 
-use crate::consumer::Progress;
+use crate::consumer::{Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
 
@@ -25,6 +25,22 @@ pub trait Chain: Send {
     fn flush(&mut self, cx: &mut Context) -> Result<(), OperatorError>;
     /// See [`Consumer::finish`](crate::Consumer::finish).
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError>;
+    /// See [`Consumer::barrier`](crate::Consumer::barrier).
+    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError>;
+    /// See [`Consumer::snapshot`](crate::Consumer::snapshot).
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError>;
+    /// See [`Consumer::walk`](crate::Consumer::walk).
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError>;
+    /// See [`Consumer::drop_snapshot`](crate::Consumer::drop_snapshot).
+    fn drop_snapshot(&mut self);
+    /// See [`Consumer::complete`](crate::Consumer::complete).
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError>;
+    /// See [`Consumer::settle`](crate::Consumer::settle).
+    fn settle(&mut self) -> Result<Progress, OperatorError>;
     /// See [`Consumer::has_room`](crate::Consumer::has_room).
     fn has_room(&self) -> bool;
 }

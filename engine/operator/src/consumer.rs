@@ -5,7 +5,7 @@
 
 use std::any::Any;
 
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Barrier, Batch, CheckpointId, Element, SectionWriter, Watermark};
 
 use crate::context::Context;
 use crate::error::OperatorError;
@@ -19,6 +19,18 @@ pub enum Progress {
     /// Call `resume` again as soon as the outputs have room (more timers are due).
     More,
     /// Call `resume` again after a wake (something outside is not finished).
+    Waiting,
+}
+
+/// How far a snapshot came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "anything but `Done` asks for another `walk`"]
+pub enum Walk {
+    /// Every section is written.
+    Done,
+    /// There is more to write.
+    More,
+    /// Something outside (a file that is synced) is not ready: walk again after a wake.
     Waiting,
 }
 
@@ -46,6 +58,33 @@ pub trait Consumer<T>: Send {
     /// Nothing follows; comes after the last watermark ([`Watermark::MAX`]). `Done` means that
     /// everything is outside.
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError>;
+
+    /// Cuts the stream: hands on what is held back, lets sinks stage what they hold, and passes the
+    /// barrier down to every output. Comes between slices, also between two timers of a watermark.
+    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError>;
+
+    /// Begins the snapshot of the last barrier, as the state is now: what is small is written at
+    /// once, tables remember what to write later.
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError>;
+
+    /// Goes on with the snapshot between slices, for about `bytes_max` bytes; whole sections only.
+    /// After `Done` it answers `Done` again and writes nothing.
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError>;
+
+    /// Nobody wants the snapshot any more; what sinks staged for it waits for the next one.
+    fn drop_snapshot(&mut self);
+
+    /// A checkpoint is published: two-phase sinks begin to commit what they staged up to it.
+    /// Repeated and skipped numbers are harmless.
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError>;
+
+    /// Looks after what goes on outside, after a wake: `Done` when nothing that may be committed
+    /// is unconfirmed, `Waiting` when something is.
+    fn settle(&mut self) -> Result<Progress, OperatorError>;
 
     /// Whether the links below can take a slice now. Channels are asked by the task itself; this
     /// is for sinks.

@@ -24,6 +24,10 @@ impl<S: Split> AnyEnumerator for Erased<S> {
             no_more: assignment.no_more,
         })
     }
+
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError> {
+        self.enumerator.snapshot()
+    }
 }
 
 /// Wraps the enumerator of the source `name` for the job master.

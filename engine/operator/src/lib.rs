@@ -40,13 +40,13 @@ pub mod watermark;
 pub mod window;
 
 pub use chain::{Chain, Head};
-pub use consumer::{AnyConsumer, Consumer, Progress};
+pub use consumer::{AnyConsumer, Consumer, Progress, Walk};
 pub use context::{Context, Position};
 pub use edge_codec::{EdgeCodec, WireEdge};
 pub use error::{OperatorError, UserError};
 pub use key_selector::{ByRef, ByValue, SelectKey};
 pub use keyed::{FromFn, KeyedProcess, Timer};
-pub use open::OpenArgs;
+pub use open::{CommitRule, OpenArgs};
 pub use out::Out;
 pub use outputs::Outputs;
 pub use source_head::{SourceHead, SourceProgress};

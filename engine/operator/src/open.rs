@@ -1,8 +1,22 @@
 //! What an operator is told when its subtask starts.
 
-use sameriver_model::{KeyGroupRange, MaxParallelism, Parallelism, SubtaskId};
+use std::sync::Arc;
+
+use sameriver_model::{
+    AttemptNumber, KeyGroupRange, MaxParallelism, Parallelism, RestoredState, SubtaskId,
+};
 
 use crate::source::Surroundings;
+
+/// When a two-phase sink makes visible what it has staged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommitRule {
+    /// At the end of the input: the job takes no checkpoints, and begins anew after a failure.
+    #[default]
+    AtEnd,
+    /// When a checkpoint that holds it is complete.
+    OnCheckpoint,
+}
 
 /// The circumstances of one subtask, handed to every factory of its chain.
 #[derive(Clone, Debug)]
@@ -15,6 +29,12 @@ pub struct OpenArgs {
     pub max_parallelism: MaxParallelism,
     /// How many records a batch may hold before it is sent (at least 1).
     pub batch_records_max: usize,
+    /// The attempt; no two attempts of a job have the same number.
+    pub attempt: AttemptNumber,
+    /// What it starts from; `None` at the beginning of the job.
+    pub restored: Option<Arc<RestoredState>>,
+    /// When two-phase sinks commit.
+    pub commits: CommitRule,
     /// The world, for sources and sinks only.
     pub surroundings: Surroundings,
 }

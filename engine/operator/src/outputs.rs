@@ -1,6 +1,6 @@
 //! What the tail of a chain sees of the task: numbered channels that take erased batches.
 
-use sameriver_model::{AnyBatch, Watermark};
+use sameriver_model::{AnyBatch, Barrier, Watermark};
 
 /// The channels of one edge from one subtask, in the order of [`output_channels`].
 ///
@@ -27,6 +27,9 @@ pub trait Outputs: Send {
     /// Marks every channel idle or active.
     fn idle(&mut self, idle: bool);
 
-    /// Ends every channel; nothing may follow.
+    /// Sends a barrier on every channel, behind all batches sent before.
+    fn barrier(&mut self, barrier: Barrier);
+
+    /// Ends every channel; only barriers may follow.
     fn end(&mut self);
 }

@@ -4,7 +4,9 @@
 
 use std::io;
 
-use sameriver_model::{Batch, Element, Parallelism, SubtaskId};
+use sameriver_model::{AttemptNumber, Batch, CheckpointId, Element, Parallelism, SubtaskId};
+use sameriver_runtime::BoxFuture;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::consumer::Progress;
@@ -40,6 +42,8 @@ pub struct WriterArgs {
     pub surroundings: Surroundings,
     /// Which subtask this is.
     pub subtask: SubtaskId,
+    /// Its attempt; no two attempts of a job have the same number, so names made of it are new.
+    pub attempt: AttemptNumber,
     /// How many writers there are.
     pub parallelism: Parallelism,
 }
@@ -102,6 +106,63 @@ pub trait Sink<T: Element>: Send + Sync + 'static {
     /// # Errors
     /// [`SinkError`] when the writer cannot even start.
     fn writer(&self, args: WriterArgs) -> Result<Box<dyn SinkWriter<T>>, SinkError>;
+
+    /// Whether what is written stays invisible until it is committed; then there is a
+    /// [`committer`](Self::committer), and the sink delivers each record exactly once.
+    fn commits(&self) -> bool {
+        false
+    }
+
+    /// Makes the committer of one subtask; `None` if the sink has none.
+    ///
+    /// # Errors
+    /// [`SinkError`] when the committer cannot even start.
+    fn committer(&self, args: WriterArgs) -> Result<Option<Box<dyn Committer>>, SinkError> {
+        let _ = args;
+        Ok(None)
+    }
+}
+
+/// What a writer has staged: all that its committer needs to make it visible, on any node.
+///
+/// The bytes outlive this program: begin them with a version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Committable(pub Vec<u8>);
+
+/// Why something could not be committed. The variants say what to do.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// Trying again may help; the commit may or may not have been carried out.
+    #[error("{output}: {cause}")]
+    Retry {
+        /// The output as the user named it.
+        output: String,
+        /// What was seen.
+        cause: String,
+    },
+    /// Trying again does not help: something else is there, or it is gone.
+    #[error("cannot commit {what} to {output}: {cause}")]
+    Refused {
+        /// The output as the user named it.
+        output: String,
+        /// What was to be committed.
+        what: String,
+        /// What is wrong, with a remedy.
+        cause: String,
+    },
+}
+
+/// Makes visible what writers have staged.
+pub trait Committer: Send + Sync {
+    /// Commits what one checkpoint let go, in its order. Recovery repeats it, so what is committed
+    /// already is a success.
+    ///
+    /// # Errors
+    /// [`CommitError`]: `Retry` is tried again with the same committables, `Refused` fails the job.
+    fn commit(&self, committables: Vec<Committable>) -> BoxFuture<Result<(), CommitError>>;
+
+    /// What a committable is called in messages: a path, a transaction.
+    fn name(&self, committable: &Committable) -> String;
 }
 
 /// Takes the records of one subtask.
@@ -127,4 +188,30 @@ pub trait SinkWriter<T>: Send {
     /// # Errors
     /// [`SinkError`], also of earlier writes that failed meanwhile.
     fn finish(&mut self) -> Result<Progress, SinkError>;
+
+    /// A barrier: what was written so far belongs to `checkpoint`, what comes later does not.
+    /// Starts to hand on what is buffered.
+    ///
+    /// # Errors
+    /// [`SinkError`], also of earlier writes that failed meanwhile.
+    fn stage(&mut self, checkpoint: CheckpointId) -> Result<(), SinkError> {
+        let _ = checkpoint;
+        self.flush()
+    }
+
+    /// What the last [`stage`](Self::stage) came to, once everything before it is outside and
+    /// durable: the committables of a sink that commits, nothing for others. `None` asks to be
+    /// called again after a wake. Each committable is answered once.
+    ///
+    /// After [`finish`](Self::finish) it is asked once more, without a stage.
+    ///
+    /// # Errors
+    /// [`SinkError`], also of earlier writes that failed meanwhile; the default says that the sink
+    /// has no checkpoints.
+    fn staged(&mut self) -> Result<Option<Vec<Committable>>, SinkError> {
+        Err(SinkError::Other {
+            output: "the sink".to_owned(),
+            cause: "it cannot take part in a checkpoint: implement SinkWriter::staged".to_owned(),
+        })
+    }
 }

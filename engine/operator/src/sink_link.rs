@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Barrier, Batch, CheckpointId, Element, SectionWriter, Watermark};
 
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
 use crate::sink::{SinkError, SinkWriter};
@@ -15,6 +15,7 @@ struct SinkLink<T> {
     name: Arc<str>,
     writer: Box<dyn SinkWriter<T>>,
     finishing: bool,
+    staging: bool,
 }
 
 impl<T> SinkLink<T> {
@@ -65,6 +66,46 @@ impl<T: Element> Consumer<T> for SinkLink<T> {
     fn has_room(&self) -> bool {
         self.writer.has_room()
     }
+
+    fn barrier(&mut self, barrier: Barrier, _cx: &mut Context) -> Result<(), OperatorError> {
+        let staged = self.writer.stage(barrier.checkpoint);
+        staged.map_err(|cause| self.error(cause))
+    }
+
+    fn snapshot(&mut self, _sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.staging = true;
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        _bytes_max: usize,
+        _sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        if !self.staging {
+            return Ok(Walk::Done);
+        }
+        let staged = self.writer.staged();
+        match staged.map_err(|cause| self.error(cause))? {
+            Some(_) => {
+                self.staging = false;
+                Ok(Walk::Done)
+            }
+            None => Ok(Walk::Waiting),
+        }
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.staging = false;
+    }
+
+    fn complete(&mut self, _checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
 }
 
 /// Ends a chain with a sink's writer.
@@ -73,6 +114,7 @@ pub fn sink<T: Element>(name: &str, writer: Box<dyn SinkWriter<T>>) -> Box<dyn C
         name: name.into(),
         writer,
         finishing: false,
+        staging: false,
     })
 }
 

@@ -5,7 +5,8 @@
 
 use std::io;
 
-use sameriver_model::{Element, Parallelism, SubtaskId, SubtaskIndex};
+use bytes::Bytes;
+use sameriver_model::{AttemptNumber, Element, Parallelism, SubtaskId, SubtaskIndex};
 use sameriver_runtime::{BoxFuture, Monotonic, Wake, World};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -193,6 +194,9 @@ pub struct EnumeratorArgs {
     pub world: World,
     /// How many readers there are.
     pub parallelism: Parallelism,
+    /// What [`SplitEnumerator::snapshot`] wrote for the checkpoint that the job starts from; `None`
+    /// at the beginning of the job.
+    pub restored: Option<Bytes>,
 }
 
 /// What a reader is told.
@@ -202,6 +206,8 @@ pub struct ReaderArgs {
     pub surroundings: Surroundings,
     /// Which subtask this is.
     pub subtask: SubtaskId,
+    /// Its attempt; no two attempts of a job have the same number.
+    pub attempt: AttemptNumber,
     /// How many readers there are.
     pub parallelism: Parallelism,
 }
@@ -219,6 +225,24 @@ pub struct Assignment<S> {
 pub trait SplitEnumerator<S>: Send {
     /// Answers a reader that has nothing left to read.
     fn assign(&mut self, reader: SubtaskIndex) -> Assignment<S>;
+
+    /// What a later enumerator needs to go on from here: the splits that no reader got yet.
+    ///
+    /// What readers got is in their own snapshots. The bytes outlive this program: begin them with
+    /// a version.
+    ///
+    /// # Errors
+    /// [`SourceError`] fails the checkpoint; the default says that the source has no checkpoints.
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError> {
+        Err(no_checkpoints("SplitEnumerator::snapshot"))
+    }
+}
+
+fn no_checkpoints(method: &str) -> SourceError {
+    SourceError::Other {
+        input: "the source".to_owned(),
+        cause: format!("it cannot take part in a checkpoint: implement {method}"),
+    }
 }
 
 /// What one read gave: records of one split.
@@ -274,6 +298,17 @@ pub trait SourceReader<T, S>: Send {
     /// # Errors
     /// [`SourceError`] when the split cannot be read.
     fn read(&mut self, batch: &mut ReadBatch<T>, max: usize) -> Result<ReadStatus, SourceError>;
+
+    /// The splits that have not ended, each as a split that begins with the first record that was
+    /// not read yet; with its position in the order of assignment.
+    ///
+    /// A later reader gets them by [`add_splits`](Self::add_splits).
+    ///
+    /// # Errors
+    /// [`SourceError`] fails the checkpoint; the default says that the source has no checkpoints.
+    fn snapshot(&mut self) -> Result<Vec<(usize, S)>, SourceError> {
+        Err(no_checkpoints("SourceReader::snapshot"))
+    }
 }
 
 /// An enumerator with its split type erased: splits travel in `wire` encoding.
@@ -283,6 +318,12 @@ pub trait AnyEnumerator: Send {
     /// # Errors
     /// When a split's `Serialize` refuses.
     fn assign(&mut self, reader: SubtaskIndex) -> Result<Assignment<Vec<u8>>, SourceError>;
+
+    /// See [`SplitEnumerator::snapshot`].
+    ///
+    /// # Errors
+    /// As there.
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError>;
 }
 
 /// The future of an enumerator that looks for its splits.

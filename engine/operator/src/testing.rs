@@ -7,14 +7,14 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sameriver_model::{
-    AnyBatch, Batch, Element, EventTime, MaxParallelism, Parallelism, ProcessingTime, SubtaskId,
-    SubtaskIndex, VertexId, Watermark,
+    AnyBatch, AttemptNumber, Barrier, Batch, CheckpointId, Element, EventTime, MaxParallelism,
+    Parallelism, ProcessingTime, SectionWriter, SubtaskId, SubtaskIndex, VertexId, Watermark,
 };
 
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::{Context, Position};
 use crate::error::OperatorError;
-use crate::open::OpenArgs;
+use crate::open::{CommitRule, OpenArgs};
 use crate::outputs::Outputs;
 use crate::source::Surroundings;
 
@@ -39,6 +39,10 @@ pub enum Seen<T> {
     Flush,
     /// `finish` was called.
     Finish,
+    /// The barrier of this checkpoint.
+    Barrier(u64),
+    /// This checkpoint is complete.
+    Complete(u64),
 }
 
 /// What a [`Collecting`] consumer saw, for the test.
@@ -56,7 +60,13 @@ impl<T> Log<T> {
         let seen = self.take().into_iter();
         seen.filter_map(|seen| match seen {
             Seen::Record(record, _) => Some(record),
-            Seen::Watermark(_) | Seen::Resume | Seen::Idle(_) | Seen::Flush | Seen::Finish => None,
+            Seen::Watermark(_)
+            | Seen::Resume
+            | Seen::Idle(_)
+            | Seen::Flush
+            | Seen::Finish
+            | Seen::Barrier(_)
+            | Seen::Complete(_) => None,
         })
         .collect()
     }
@@ -135,6 +145,34 @@ impl<T: Send + 'static> Consumer<T> for Collecting<T> {
     fn has_room(&self) -> bool {
         true
     }
+
+    fn barrier(&mut self, barrier: Barrier, _cx: &mut Context) -> Result<(), OperatorError> {
+        lock(&self.log.0).push(Seen::Barrier(barrier.checkpoint.get()));
+        Ok(())
+    }
+
+    fn snapshot(&mut self, _sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        _bytes_max: usize,
+        _sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        Ok(Walk::Done)
+    }
+
+    fn drop_snapshot(&mut self) {}
+
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        lock(&self.log.0).push(Seen::Complete(checkpoint.get()));
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
 }
 
 /// One thing that was sent on a channel.
@@ -146,6 +184,8 @@ pub enum Sent<T> {
     Watermark(i64),
     /// The channel became idle or active.
     Idle(bool),
+    /// The barrier of this checkpoint.
+    Barrier(u64),
     /// The channel ended.
     End,
 }
@@ -168,7 +208,7 @@ impl<T: Clone> SentLog<T> {
         let sent = self.take(channel).into_iter();
         sent.flat_map(|sent| match sent {
             Sent::Batch(records) => records,
-            Sent::Watermark(_) | Sent::Idle(_) | Sent::End => Vec::new(),
+            Sent::Watermark(_) | Sent::Idle(_) | Sent::Barrier(_) | Sent::End => Vec::new(),
         })
         .collect()
     }
@@ -229,6 +269,10 @@ impl<T: Element + Clone> Outputs for Channels<T> {
         self.each(&Sent::Idle(idle));
     }
 
+    fn barrier(&mut self, barrier: Barrier) {
+        self.each(&Sent::Barrier(barrier.checkpoint.get()));
+    }
+
     fn end(&mut self) {
         self.each(&Sent::End);
     }
@@ -241,6 +285,9 @@ pub fn args(batch_records_max: usize) -> OpenArgs {
         parallelism: Parallelism::ONE,
         max_parallelism: MaxParallelism::default(),
         batch_records_max,
+        attempt: AttemptNumber::new(1),
+        restored: None,
+        commits: CommitRule::AtEnd,
         surroundings: Surroundings::nowhere(),
     }
 }

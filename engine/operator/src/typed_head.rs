@@ -8,6 +8,7 @@ use crate::chain::{Chain, Head};
 use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
 use crate::error::OperatorError;
+use crate::pass_on::pass_on;
 
 /// The typed end of a gate: one downcast a slice.
 pub struct TypedHead<T> {
@@ -53,6 +54,8 @@ impl<T: Element> Chain for TypedHead<T> {
     fn has_room(&self) -> bool {
         self.next.has_room()
     }
+
+    pass_on!(stateless);
 }
 
 impl<T: Element> Head for TypedHead<T> {

@@ -1,13 +1,14 @@
 //! The seam between the engine and the world it runs in: traits and handles only.
 //!
 //! Reading order: [`world`] → [`clock`] → [`lane`] and [`task`] → [`charge`] → [`random`] →
-//! [`stream`] → [`disk`] → [`service`] → [`wake`].
+//! [`stream`] → [`disk`] → [`blob`] → [`service`] → [`wake`].
 //!
 //! Invariant: no clock, task, socket or file is named here, only described. A world is one handle
 //! per node; no type parameter for it spreads through the engine. What is re-exported from tokio
 //! ([`sync`], [`io`], [`select!`]) works in every world: it needs no tokio runtime.
 #![forbid(unsafe_code)]
 
+pub mod blob;
 pub mod charge;
 pub mod clock;
 pub mod disk;
@@ -20,6 +21,7 @@ pub mod task_group;
 pub mod wake;
 pub mod world;
 
+pub use blob::{BlobAbilities, BlobEntry, BlobError, BlobStore, BlobUpload, Created};
 pub use charge::Charge;
 pub use clock::{Monotonic, WallTime};
 pub use disk::{Disk, DiskFile, EntryKind, Published};

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sameriver_model::{AnyBatch, Failure, StreamElement, Watermark};
+use sameriver_model::{AnyBatch, Barrier, Failure, StreamElement, Watermark};
 use sameriver_operator::Outputs;
 
 use crate::exchange::local::ChannelQueue;
@@ -81,6 +81,10 @@ impl Outputs for EdgeOutputs {
 
     fn reuse(&mut self, channel: usize) -> Option<Box<dyn AnyBatch>> {
         self.queues[channel].spare()
+    }
+
+    fn barrier(&mut self, barrier: Barrier) {
+        self.mark(|| StreamElement::Barrier(barrier));
     }
 
     fn watermark(&mut self, watermark: Watermark) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
-use sameriver_operator::OpenArgs;
+use sameriver_operator::{CommitRule, OpenArgs};
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{
@@ -350,6 +350,9 @@ impl SlotLoop {
             subtask: id,
             parallelism: vertex.parallelism,
             max_parallelism: plan.max_parallelism,
+            attempt: deployment.attempt,
+            restored: None,
+            commits: CommitRule::AtEnd,
             batch_records_max: settings.batch_records.max(1),
             surroundings: Surroundings {
                 world: self.tasks.of(&self.world),

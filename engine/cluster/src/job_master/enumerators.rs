@@ -47,6 +47,7 @@ impl Enumerators {
             let args = EnumeratorArgs {
                 world: world.clone(),
                 parallelism: vertex.parallelism,
+                restored: None,
             };
             let Some(looking) = graph.vertex(vertex.id).enumerator(args) else {
                 continue;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sameriver_connectors::{CollectedResults, Collector, TextIn, TextOut};
 use sameriver_model::codec::wire;
-use sameriver_model::{Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId};
+use sameriver_model::{AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId};
 use sameriver_operator::Progress;
 use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
 use sameriver_operator::source::{
@@ -113,7 +113,11 @@ impl Site {
     ) -> Result<Vec<Vec<S::Out>>, SourceError> {
         let parallelism = Parallelism::new(parallelism).unwrap();
         let world = self.world.clone();
-        let args = EnumeratorArgs { world, parallelism };
+        let args = EnumeratorArgs {
+            world,
+            parallelism,
+            restored: None,
+        };
         self.wait(async {
             let mut enumerator = source.enumerate(args).await?;
             let mut readers = Vec::new();
@@ -141,6 +145,7 @@ impl Site {
         let reader = source.reader(ReaderArgs {
             surroundings,
             subtask,
+            attempt: AttemptNumber::new(1),
             parallelism,
         })?;
         Ok(ReaderSlot {
@@ -164,6 +169,7 @@ impl Site {
         let writer = sink.writer(WriterArgs {
             surroundings,
             subtask: subtask(index),
+            attempt: AttemptNumber::new(1),
             parallelism: Parallelism::new(parallelism).unwrap(),
         })?;
         Ok((writer, wake))

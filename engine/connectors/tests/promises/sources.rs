@@ -230,7 +230,11 @@ fn each_line_of_a_socket_arrives_before_the_next_is_sent() {
     site.wait(async {
         let world = site.world.clone();
         let parallelism = Parallelism::ONE;
-        let args = EnumeratorArgs { world, parallelism };
+        let args = EnumeratorArgs {
+            world,
+            parallelism,
+            restored: None,
+        };
         let mut enumerator = source.enumerate(args).await.unwrap();
         slot.step(&mut *enumerator).await.unwrap();
         let mut peer = listener.accept().await.unwrap();
@@ -258,7 +262,11 @@ fn a_reader_that_is_dropped_closes_its_connection_to_a_silent_server() {
     let mut slot = site.slot(&source, 0, Parallelism::ONE).unwrap();
     let read = site.wait(async {
         let (world, parallelism) = (site.world.clone(), Parallelism::ONE);
-        let args = EnumeratorArgs { world, parallelism };
+        let args = EnumeratorArgs {
+            world,
+            parallelism,
+            restored: None,
+        };
         let mut enumerator = source.enumerate(args).await.unwrap();
         slot.step(&mut *enumerator).await.unwrap();
         let mut peer = listener.accept().await.unwrap();

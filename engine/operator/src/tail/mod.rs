@@ -13,9 +13,9 @@ mod round_trip;
 
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Barrier, Batch, CheckpointId, Element, SectionWriter, Watermark};
 
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::edge_codec::EdgeCodec;
 use crate::error::OperatorError;
@@ -186,6 +186,34 @@ impl<T: Element, P: Partition<T>> Consumer<T> for Tail<T, P> {
 
     fn has_room(&self) -> bool {
         true
+    }
+
+    fn barrier(&mut self, barrier: Barrier, _cx: &mut Context) -> Result<(), OperatorError> {
+        self.lanes.send_all();
+        self.lanes.outputs.barrier(barrier);
+        Ok(())
+    }
+
+    fn snapshot(&mut self, _sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    fn walk(
+        &mut self,
+        _bytes_max: usize,
+        _sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        Ok(Walk::Done)
+    }
+
+    fn drop_snapshot(&mut self) {}
+
+    fn complete(&mut self, _checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        Ok(())
+    }
+
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
     }
 }
 

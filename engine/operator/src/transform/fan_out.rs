@@ -1,9 +1,9 @@
 //! Hands every record to several chains: the only place, with broadcast, that clones records.
 
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Barrier, Batch, CheckpointId, Element, SectionWriter, Watermark};
 
-use crate::branch::{Branch, join};
-use crate::consumer::{Consumer, Progress};
+use crate::branch::{Branch, join, join_walks};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
 
@@ -76,6 +76,47 @@ impl<T: Element + Clone> Consumer<T> for FanOut<T> {
 
     fn has_room(&self) -> bool {
         self.branches.iter().all(|branch| branch.next.has_room())
+    }
+
+    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError> {
+        let mut branches = self.branches.iter_mut();
+        branches.try_for_each(|branch| branch.next.barrier(barrier, cx))
+    }
+
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        let mut branches = self.branches.iter_mut();
+        branches.try_for_each(|branch| branch.next.snapshot(sections))
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        let mut all = Walk::Done;
+        for branch in &mut self.branches {
+            all = join_walks(all, branch.next.walk(bytes_max, sections)?);
+        }
+        Ok(all)
+    }
+
+    fn drop_snapshot(&mut self) {
+        for branch in &mut self.branches {
+            branch.next.drop_snapshot();
+        }
+    }
+
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        let mut branches = self.branches.iter_mut();
+        branches.try_for_each(|branch| branch.next.complete(checkpoint))
+    }
+
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        let mut all = Progress::Done;
+        for branch in &mut self.branches {
+            all = join(all, branch.next.settle()?);
+        }
+        Ok(all)
     }
 }
 

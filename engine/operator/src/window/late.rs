@@ -22,6 +22,11 @@ impl<T> Late<T> {
         }
     }
 
+    /// The chain of the side output, if there is one.
+    pub(super) fn below(&mut self) -> Option<&mut Box<dyn Consumer<T>>> {
+        self.branch.as_mut().map(|branch| &mut branch.next)
+    }
+
     pub(super) fn take(&mut self, record: T, time: EventTime) {
         if self.branch.is_some() {
             self.batch.push(record, Some(time));

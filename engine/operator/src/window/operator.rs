@@ -7,15 +7,17 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Batch, Element, KeyHash, Watermark};
+use sameriver_model::{
+    Barrier, Batch, CheckpointId, Element, KeyHash, SectionWriter, Watermark,
+};
 use sameriver_state::{HeapTable, StateError, TimerStore};
 use thiserror::Error;
 
 use super::late::Late;
 use super::panes::Panes;
 use super::{Aggregate, TimeWindow, Tumbling, WindowResult};
-use crate::branch::{Branch, join};
-use crate::consumer::{Consumer, Progress};
+use crate::branch::{Branch, join, join_walks};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::{OperatorError, UserError};
 use crate::key_selector::SelectKey;
@@ -217,6 +219,49 @@ where
 
     fn has_room(&self) -> bool {
         self.next.next.has_room() && self.late.has_room()
+    }
+
+    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError> {
+        self.next.next.barrier(barrier, cx)?;
+        let late = self.late.below();
+        late.map_or(Ok(()), |late| late.barrier(barrier, cx))
+    }
+
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.next.next.snapshot(sections)?;
+        let late = self.late.below();
+        late.map_or(Ok(()), |late| late.snapshot(sections))
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        let next = self.next.next.walk(bytes_max, sections)?;
+        let late = self.late.below();
+        let late = late.map_or(Ok(Walk::Done), |late| late.walk(bytes_max, sections));
+        Ok(join_walks(next, late?))
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.next.next.drop_snapshot();
+        if let Some(late) = self.late.below() {
+            late.drop_snapshot();
+        }
+    }
+
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        self.next.next.complete(checkpoint)?;
+        let late = self.late.below();
+        late.map_or(Ok(()), |late| late.complete(checkpoint))
+    }
+
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        let next = self.next.next.settle()?;
+        let late = self.late.below();
+        let late = late.map_or(Ok(Progress::Done), |late| late.settle());
+        Ok(join(next, late?))
     }
 }
 

@@ -10,11 +10,11 @@ use thiserror::Error;
 /// What every data connection begins with.
 pub(crate) const MAGIC: [u8; 8] = *b"samerdat";
 /// The version of the frames behind it.
-pub(crate) const PROTOCOL: u32 = 1;
+pub(crate) const PROTOCOL: u32 = 2;
 /// Magic and version: equal in every version.
 const PREFIX_BYTES: usize = 12;
 /// The whole hello of this version.
-pub(crate) const HELLO_BYTES: usize = 44;
+pub(crate) const HELLO_BYTES: usize = 48;
 
 /// Who speaks, and about which job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,8 @@ impl Hello {
         bytes.extend(PROTOCOL.to_le_bytes());
         bytes.extend(self.build.to_le_bytes());
         bytes.extend(self.fingerprint.to_le_bytes());
-        bytes.extend(self.attempt.get().to_le_bytes());
+        bytes.extend(self.attempt.epoch().to_le_bytes());
+        bytes.extend(self.attempt.ordinal().to_le_bytes());
         bytes.extend(self.from.get().to_le_bytes());
         bytes.extend(self.to.get().to_le_bytes());
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
@@ -98,9 +99,12 @@ impl Hello {
         Ok(Self {
             build: u64::from_le_bytes(field(&bytes, 12)),
             fingerprint: u64::from_le_bytes(field(&bytes, 20)),
-            attempt: AttemptNumber::new(u32::from_le_bytes(field(&bytes, 28))),
-            from: TaskManagerIndex::new(u32::from_le_bytes(field(&bytes, 32))),
-            to: TaskManagerIndex::new(u32::from_le_bytes(field(&bytes, 36))),
+            attempt: AttemptNumber::of_epoch(
+                u32::from_le_bytes(field(&bytes, 28)),
+                u32::from_le_bytes(field(&bytes, 32)),
+            ),
+            from: TaskManagerIndex::new(u32::from_le_bytes(field(&bytes, 36))),
+            to: TaskManagerIndex::new(u32::from_le_bytes(field(&bytes, 40))),
         })
     }
 
