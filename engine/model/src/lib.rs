@@ -1,7 +1,8 @@
 //! Names of the domain: ids, event time, watermarks, key groups, batches, codecs and the job plan.
 //!
 //! Reading order: [`id`] → [`event_time`] → [`parallelism`] → [`key_group`] → [`key`] → [`codec`] →
-//! [`element`] and [`batch`] → [`plan`] → [`snapshot`] → [`probe`].
+//! [`element`] and [`batch`] → [`plan`] → [`snapshot`] → [`checkpoint`] →
+//! [`probe`].
 //!
 //! Feature: `probe` lets a simulator look in and crash a node at named places; without it the calls
 //! are empty.
@@ -10,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod checkpoint;
 pub mod codec;
 pub mod element;
 pub mod event_time;
@@ -23,6 +25,7 @@ pub mod probe;
 pub mod snapshot;
 
 pub use batch::{AnyBatch, Batch};
+pub use checkpoint::{CheckpointMetadata, CheckpointRef, JobRecord, RecordStatus};
 pub use element::{Barrier, CheckpointId, Element, StreamElement};
 pub use event_time::{EventTime, ProcessingTime, Watermark};
 pub use failure::{Failure, FailureKind};
