@@ -4,7 +4,7 @@
 //! Invariant: when it returns, every slot, connection and task that it started has ended. It
 //! deploys from its own graph; a subtask that it cannot place is reported as failed, never dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -347,6 +347,7 @@ impl TaskManager {
         });
         info!(task_manager = %self.index, attempt = %deploy.attempt,
             subtasks = deploy.subtasks.len(), "deploy");
+        let slots: BTreeSet<SlotIndex> = deploy.subtasks.iter().map(|(_, slot)| *slot).collect();
         for (subtask, slot) in deploy.subtasks {
             self.live.insert(subtask, (slot, deploy.attempt));
             let deployment = Deployment {
@@ -354,8 +355,16 @@ impl TaskManager {
                 subtask,
                 graph: Arc::clone(&self.graph),
                 placement: Arc::clone(&placement),
+                restored: None,
+                restored_from: None,
+                checkpoints: None,
             };
             self.post(slot, SlotMail::Deploy(deployment)).await;
+        }
+        // Without checkpoints nobody needs a subtask that has ended.
+        for slot in slots {
+            let attempt = deploy.attempt;
+            self.post(slot, SlotMail::Release { attempt }).await;
         }
     }
 
@@ -401,6 +410,10 @@ impl TaskManager {
             SlotEvent::SplitRequest { subtask, attempt } => {
                 self.report(TaskManagerMessage::SplitRequest { subtask, attempt });
             }
+            // Without checkpoints nobody waits for these.
+            SlotEvent::Ended { .. }
+            | SlotEvent::Acknowledged { .. }
+            | SlotEvent::Declined { .. } => {}
             SlotEvent::Finished {
                 subtask,
                 attempt,

@@ -24,8 +24,8 @@ mod tests;
 mod yield_now;
 
 pub use exchange::Exchange;
-pub use mail::{Deployment, SlotEvent, SlotMail};
-pub use metrics::SubtaskMetrics;
+pub use mail::{Deployment, SlotEvent, SlotMail, SubtaskCheckpoints, UploadRetry};
+pub use metrics::{SnapshotMeasures, SubtaskMetrics};
 pub use placement::Placement;
 pub use settings::{ExchangeSettings, SlotSettings};
 pub use slot::{Slot, SlotStopped};

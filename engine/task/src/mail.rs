@@ -4,11 +4,16 @@
 //! nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sameriver_graph::JobGraph;
-use sameriver_model::{AttemptNumber, Failure, SlotIndex, SubtaskId};
+use sameriver_model::{
+    AttemptNumber, Barrier, CheckpointId, Failure, RestoredState, SlotIndex, SubtaskId,
+    SubtaskState,
+};
+use sameriver_runtime::BlobStore;
 
-use crate::metrics::SubtaskMetrics;
+use crate::metrics::{SnapshotMeasures, SubtaskMetrics};
 use crate::placement::Placement;
 
 /// Asks a slot to host a subtask.
@@ -22,6 +27,65 @@ pub struct Deployment {
     pub graph: Arc<JobGraph>,
     /// Where the other ends of the subtask's channels are.
     pub placement: Arc<Placement>,
+    /// The state that it starts from, fetched and verified before; `None` at the beginning of the
+    /// job.
+    pub restored: Option<Arc<RestoredState>>,
+    /// The checkpoint that `restored` belongs to.
+    pub restored_from: Option<CheckpointId>,
+    /// How it takes part in checkpoints; `None` if the job takes none.
+    pub checkpoints: Option<SubtaskCheckpoints>,
+}
+
+/// Where and how a subtask keeps its snapshots.
+#[derive(Clone, Debug)]
+pub struct SubtaskCheckpoints {
+    /// The checkpoint store.
+    pub store: Arc<dyn BlobStore>,
+    /// The job's folder in it, without a `/` at the end.
+    pub folder: String,
+    /// Whether a channel waits behind its barrier until all have come: exactly once. If not,
+    /// records may take effect again after a failure.
+    pub aligned: bool,
+    /// How an upload that the store does not answer is tried again.
+    pub upload_retry: UploadRetry,
+}
+
+/// How long to wait before a failed upload is tried again; it is given up with its checkpoint.
+///
+/// ```
+/// use std::time::Duration;
+/// use sameriver_task::UploadRetry;
+/// let retry = UploadRetry::default();
+/// assert_eq!(retry.pause(0), Duration::from_millis(100));
+/// assert_eq!(retry.pause(1), Duration::from_millis(200));
+/// assert_eq!(retry.pause(60), Duration::from_secs(10));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UploadRetry {
+    /// The pause after the first failure; each further one doubles it. Default 100 ms.
+    pub pause_first: Duration,
+    /// The longest pause; default 10 s.
+    pub pause_max: Duration,
+    /// How many times an upload is tried before the snapshot is declined; default 10, at least 1.
+    pub attempts_max: u32,
+}
+
+impl UploadRetry {
+    /// How long to wait after `failures` earlier failures and this one.
+    pub fn pause(&self, failures: u32) -> Duration {
+        let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
+        self.pause_first.saturating_mul(factor).min(self.pause_max)
+    }
+}
+
+impl Default for UploadRetry {
+    fn default() -> Self {
+        Self {
+            pause_first: Duration::from_millis(100),
+            pause_max: Duration::from_secs(10),
+            attempts_max: 10,
+        }
+    }
 }
 
 /// Control mail of a slot; it is read between slices.
@@ -39,6 +103,36 @@ pub enum SlotMail {
         splits: Vec<Vec<u8>>,
         /// Whether the subtask need not ask again.
         no_more: bool,
+    },
+    /// Begin a checkpoint: put the barrier into a source's stream, behind what it has read.
+    Trigger {
+        /// The source.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// The barrier.
+        barrier: Barrier,
+    },
+    /// Nobody wants this checkpoint any more: stop waiting for its barriers, drop its snapshots.
+    Abort {
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// A checkpoint is published: sinks commit what they staged up to it. Repeated and skipped
+    /// numbers are harmless.
+    Complete {
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// Subtasks of an attempt that have ended, or end later, need not stay: each answers
+    /// [`SlotEvent::Finished`] once nothing of it is unconfirmed.
+    Release {
+        /// The attempt.
+        attempt: AttemptNumber,
     },
     /// Drop all subtasks of an attempt and answer [`SlotEvent::Cancelled`].
     Cancel {
@@ -66,7 +160,39 @@ pub enum SlotEvent {
         /// Its attempt.
         attempt: AttemptNumber,
     },
-    /// A subtask saw the end of its input, and all its output is outside.
+    /// A subtask saw the end of its input and has handed on all its output. It stays and takes
+    /// part in checkpoints until [`SlotMail::Release`].
+    Ended {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+    },
+    /// A subtask's snapshot is durable.
+    Acknowledged {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Where the snapshot is.
+        state: SubtaskState,
+        /// What it took.
+        measured: SnapshotMeasures,
+    },
+    /// A subtask has no snapshot for a checkpoint, and will have none.
+    Declined {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A released subtask is gone: all its output is outside, and all its commits are confirmed.
     Finished {
         /// Which one.
         subtask: SubtaskId,

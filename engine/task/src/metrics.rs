@@ -2,6 +2,8 @@
 //!
 //! Invariant: counting is per slice or per batch, never per record.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// The counts of one subtask, reported when it has finished.
@@ -25,4 +27,23 @@ pub struct SubtaskMetrics {
     pub late_dropped: u64,
     /// The most batches that ever stood in one channel beyond its buffers.
     pub overdraft_max: u64,
+    /// The longest that one turn, from taking a slice until the next may begin, kept its thread.
+    pub longest_stop: Duration,
+}
+
+/// What the snapshot of one subtask took.
+///
+/// ```
+/// assert_eq!(sameriver_task::SnapshotMeasures::default().bytes, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SnapshotMeasures {
+    /// From the first barrier of the checkpoint to the last one.
+    pub alignment: Duration,
+    /// The part in which no record is taken: flush, barrier, beginning of the snapshot.
+    pub synchronous: Duration,
+    /// Bytes of all sections.
+    pub bytes: u64,
+    /// The longest step of the walk between two slices.
+    pub longest_step: Duration,
 }

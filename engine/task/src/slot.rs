@@ -8,8 +8,8 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
-use sameriver_operator::{CommitRule, OpenArgs};
 use sameriver_operator::source::Surroundings;
+use sameriver_operator::{CommitRule, OpenArgs};
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{
     Charge, Lane, Monotonic, Panicked, TaskGroup, TaskHandle, Wake, World, select,
@@ -287,6 +287,11 @@ impl SlotLoop {
                 Some(failed) => self.report(failed).await,
                 None => Ok(()),
             },
+            // Subtasks take part in checkpoints from the next change on.
+            SlotMail::Trigger { .. }
+            | SlotMail::Abort { .. }
+            | SlotMail::Complete { .. }
+            | SlotMail::Release { .. } => Ok(()),
             SlotMail::Cancel { attempt } => {
                 self.cancel(attempt);
                 // The next attempt may write to the same places.

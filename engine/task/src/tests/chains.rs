@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use sameriver_graph::{Body, JobGraph, JobVertex};
 use sameriver_model::codec::wire;
 use sameriver_model::{
-    AnyBatch, Batch, EdgeId, EventTime, JobPlan, MaxParallelism, Parallelism, Partitioning,
-    PlanEdge, PlanVertex, VertexId, Watermark,
+    AnyBatch, Barrier, Batch, CheckpointId, EdgeId, EventTime, JobPlan, MaxParallelism,
+    Parallelism, Partitioning, PlanEdge, PlanVertex, SectionId, SectionKind, SectionWriter, Uid,
+    VertexId, Watermark,
 };
 use sameriver_operator::{
     Chain, Consumer, Context, OpenArgs, OperatorError, Outputs, Position, Progress, SourceHead,
-    SourceProgress, TypedHead, UserError, WireEdge,
+    SourceProgress, TypedHead, UserError, Walk, WireEdge,
 };
 use sameriver_runtime::{Monotonic, Wake};
 
@@ -120,6 +121,15 @@ pub(super) fn numbers(sources: u32, sinks: u32, twist: Twist, seen: &Arc<Seen>) 
     ];
     let codec = Arc::new(WireEdge::<u64>::new());
     Arc::new(JobGraph::new(plan, vertices, vec![codec], 0xF00D))
+}
+
+fn section(operator: &str, kind: SectionKind) -> SectionId {
+    SectionId {
+        operator: Uid::new(operator),
+        state: String::new(),
+        kind,
+        group: None,
+    }
 }
 
 struct NumberSource {
@@ -231,6 +241,26 @@ impl Chain for NumberSource {
     fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
         self.tail.finish(cx)
     }
+    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError> {
+        self.tail.barrier(barrier, cx)
+    }
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        let bytes = wire::encode(&self.splits).unwrap();
+        sections.section(section("numbers", SectionKind::Splits), |out| {
+            out.extend(bytes)
+        });
+        Ok(())
+    }
+    fn walk(&mut self, _: usize, _: &mut SectionWriter) -> Result<Walk, OperatorError> {
+        Ok(Walk::Done)
+    }
+    fn drop_snapshot(&mut self) {}
+    fn complete(&mut self, _: CheckpointId) -> Result<(), OperatorError> {
+        Ok(())
+    }
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
     fn has_room(&self) -> bool {
         true
     }
@@ -301,6 +331,24 @@ impl Consumer<u64> for Tail {
         self.outputs.end();
         Ok(Progress::Done)
     }
+    fn barrier(&mut self, barrier: Barrier, _: &mut Context) -> Result<(), OperatorError> {
+        self.send_all();
+        self.outputs.barrier(barrier);
+        Ok(())
+    }
+    fn snapshot(&mut self, _: &mut SectionWriter) -> Result<(), OperatorError> {
+        Ok(())
+    }
+    fn walk(&mut self, _: usize, _: &mut SectionWriter) -> Result<Walk, OperatorError> {
+        Ok(Walk::Done)
+    }
+    fn drop_snapshot(&mut self) {}
+    fn complete(&mut self, _: CheckpointId) -> Result<(), OperatorError> {
+        Ok(())
+    }
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
+    }
     fn has_room(&self) -> bool {
         true
     }
@@ -361,6 +409,24 @@ impl Consumer<u64> for Sink {
         self.finishing = true;
         self.seen.note(&"finish");
         self.resume(cx)
+    }
+    fn barrier(&mut self, barrier: Barrier, _: &mut Context) -> Result<(), OperatorError> {
+        self.seen.note(&barrier.checkpoint);
+        Ok(())
+    }
+    fn snapshot(&mut self, _: &mut SectionWriter) -> Result<(), OperatorError> {
+        Ok(())
+    }
+    fn walk(&mut self, _: usize, _: &mut SectionWriter) -> Result<Walk, OperatorError> {
+        Ok(Walk::Done)
+    }
+    fn drop_snapshot(&mut self) {}
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        self.seen.note(&format!("complete {checkpoint}"));
+        Ok(())
+    }
+    fn settle(&mut self) -> Result<Progress, OperatorError> {
+        Ok(Progress::Done)
     }
     fn has_room(&self) -> bool {
         !self.seen.closed.load(Ordering::SeqCst)

@@ -133,6 +133,9 @@ impl Rig {
             subtask,
             graph: Arc::clone(&self.graph),
             placement: Arc::new(self.placement(here)),
+            restored: None,
+            restored_from: None,
+            checkpoints: None,
         };
         self.send(subtask, SlotMail::Deploy(deployment)).await;
     }
@@ -172,6 +175,9 @@ impl Rig {
                 SlotEvent::Failed { failure, .. } => return Ended::Failed(failure),
                 SlotEvent::Running { .. }
                 | SlotEvent::SplitRequest { .. }
+                | SlotEvent::Ended { .. }
+                | SlotEvent::Acknowledged { .. }
+                | SlotEvent::Declined { .. }
                 | SlotEvent::Cancelled { .. } => {}
             }
         }

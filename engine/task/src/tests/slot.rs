@@ -221,6 +221,9 @@ fn a_panic_is_the_failure_of_its_subtask_alone() {
                     event @ SlotEvent::Cancelled { .. } => break event,
                     SlotEvent::Running { .. }
                     | SlotEvent::SplitRequest { .. }
+                    | SlotEvent::Ended { .. }
+                    | SlotEvent::Acknowledged { .. }
+                    | SlotEvent::Declined { .. }
                     | SlotEvent::Finished { .. }
                     | SlotEvent::Failed { .. } => {}
                 }
