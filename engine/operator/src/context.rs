@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use sameriver_model::{ChannelId, ProcessingTime};
 
+use crate::spent::Spent;
+
 /// Where the records of a slice came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Position {
@@ -58,7 +60,7 @@ impl fmt::Display for Position {
 /// let cx = Context::new(ProcessingTime::from_millis(0), 256);
 /// assert_eq!(cx.timers_max(), 256);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Context {
     now: ProcessingTime,
     timers_max: usize,
@@ -68,6 +70,8 @@ pub struct Context {
     pub records_read: u64,
     /// How many late records operators dropped in this call; they add to it.
     pub late_dropped: u64,
+    /// The used records of the slot; links add to it, and drop one for each record they make.
+    pub spent: Spent,
 }
 
 impl Context {
@@ -79,6 +83,7 @@ impl Context {
             position: Position::None,
             records_read: 0,
             late_dropped: 0,
+            spent: Spent::default(),
         }
     }
 

@@ -13,17 +13,31 @@ use sameriver_model::{Batch, EventTime};
 /// in the first cache when it is used. 8 and 256 were measured to be slower.
 const AHEAD: usize = 32;
 
+/// How many used records go back with a batch; what comes beyond is dropped at once.
+const SPENT_MAX: usize = 1024;
+
 pub(crate) struct Drained<'a, T> {
     records: Drain<'a, T>,
     times: Option<Drain<'a, EventTime>>,
+    spent: &'a mut Vec<T>,
 }
 
 impl<'a, T> Drained<'a, T> {
     pub(crate) fn of(batch: &'a mut Batch<T>) -> Self {
-        let (records, times) = batch.parts_mut();
+        let (records, times, spent) = batch.parts_and_spent_mut();
         Self {
             records: records.drain(..),
             times: times.as_mut().map(|times| times.drain(..)),
+            spent,
+        }
+    }
+
+    /// Lets a record that was only looked at go back with the batch, to be dropped where it was
+    /// made.
+    #[inline]
+    pub(crate) fn spend(&mut self, record: T) {
+        if std::mem::needs_drop::<T>() && self.spent.len() < SPENT_MAX {
+            self.spent.push(record);
         }
     }
 

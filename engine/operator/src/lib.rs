@@ -1,6 +1,6 @@
 //! The operator contract, the transforms, and the contracts of sources and sinks.
 //!
-//! Reading order: [`consumer`] → [`context`] → [`chain`] and [`typed_head`] → [`outputs`] →
+//! Reading order: [`consumer`] → [`context`] and [`spent`] → [`chain`] and [`typed_head`] → [`outputs`] →
 //! [`edge_codec`] → [`source`] and [`source_head`] → [`sink`] → [`open`]; then what is built of
 //! them: [`source_driver`] → [`watermark`] → [`out`] and [`transform`] → [`key_selector`] →
 //! [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every factory.
@@ -31,6 +31,7 @@ pub mod sink_link;
 pub mod source;
 pub mod source_driver;
 pub mod source_head;
+pub mod spent;
 pub mod tail;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -50,6 +51,7 @@ pub use open::{CommitRule, OpenArgs};
 pub use out::Out;
 pub use outputs::Outputs;
 pub use source_head::{SourceHead, SourceProgress};
+pub use spent::Spent;
 pub use typed_head::TypedHead;
 pub use watermark::{WatermarkStrategy, Watermarks};
 pub use window::{Aggregate, TimeWindow, Tumbling, WindowResult};

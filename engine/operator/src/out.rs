@@ -6,6 +6,7 @@
 use sameriver_model::{Batch, EventTime};
 
 use crate::error::UserError;
+use crate::spent::Spent;
 
 /// Takes the results of a function.
 ///
@@ -24,6 +25,8 @@ pub struct Out<'a, T> {
     times: &'a mut Option<Vec<EventTime>>,
     time: Option<EventTime>,
     mixed: bool,
+    /// Used records, of which one is dropped for each result.
+    spent: Option<&'a mut Spent>,
 }
 
 impl<'a, T> Out<'a, T> {
@@ -35,6 +38,16 @@ impl<'a, T> Out<'a, T> {
             times,
             time,
             mixed: false,
+            spent: None,
+        }
+    }
+
+    /// As [`new`](Self::new), for a function that makes its results: for each one, a used record is
+    /// dropped.
+    pub(crate) fn paced(batch: &'a mut Batch<T>, spent: &'a mut Spent) -> Self {
+        Self {
+            spent: std::mem::needs_drop::<T>().then_some(spent),
+            ..Self::new(batch, None)
         }
     }
 
@@ -81,6 +94,9 @@ impl<'a, T> Out<'a, T> {
             }
         }
         self.records.push(record);
+        if let Some(spent) = &mut self.spent {
+            spent.drop_one();
+        }
     }
 }
 

@@ -26,9 +26,14 @@ impl<T> SinkLink<T> {
 }
 
 impl<T: Element> Consumer<T> for SinkLink<T> {
-    fn slice(&mut self, batch: &mut Batch<T>, _cx: &mut Context) -> Result<(), OperatorError> {
+    fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
+        // Writers mostly look at the records and clear the batch.
+        batch.keep_spent(true);
         let written = self.writer.write(batch);
+        batch.keep_spent(false);
+        cx.spent.take(batch.spent_mut());
         // The next records share the allocation, and must not meet what the writer has left there.
+        cx.spent.take(batch.parts_mut().0);
         batch.clear();
         written.map_err(|cause| self.error(cause))
     }
@@ -203,6 +208,38 @@ mod tests {
             run(&mut *all, timed([(2, 20)]), None);
             let records = [Seen::Record(1, Some(10)), Seen::Record(2, Some(20))];
             assert_eq!(seen.take(), records);
+        }
+    }
+
+    #[test]
+    fn what_a_writer_clears_or_leaves_waits_to_be_dropped() {
+        struct Looking {
+            clears: bool,
+        }
+        impl SinkWriter<String> for Looking {
+            fn write(&mut self, batch: &mut Batch<String>) -> Result<(), SinkError> {
+                if self.clears {
+                    batch.clear();
+                }
+                Ok(())
+            }
+            fn has_room(&self) -> bool {
+                true
+            }
+            fn flush(&mut self) -> Result<(), SinkError> {
+                Ok(())
+            }
+            fn finish(&mut self) -> Result<Progress, SinkError> {
+                Ok(Progress::Done)
+            }
+        }
+        for clears in [true, false] {
+            let (mut looking, mut cx) = (sink("looking", Box::new(Looking { clears })), context());
+            let mut batch = Batch::from_parts(vec!["a".to_owned()], None);
+            looking.slice(&mut batch, &mut cx).expect("works");
+            assert!(batch.is_empty() && batch.spent_mut().is_empty());
+            cx.spent.drop_one();
+            assert!(cx.spent.is_empty(), "exactly one waited");
         }
     }
 

@@ -71,7 +71,10 @@ impl<T: Element> Head for TypedHead<T> {
             return self.next.slice(batch, cx);
         }
         batch.move_front(max, &mut self.slice);
-        self.next.slice(&mut self.slice, cx)
+        let done = self.next.slice(&mut self.slice, cx);
+        // They go back to their sender with the batch that they came in.
+        batch.spent_mut().append(self.slice.spent_mut());
+        done
     }
 }
 

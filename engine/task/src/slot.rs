@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
 use sameriver_operator::source::Surroundings;
-use sameriver_operator::{CommitRule, OpenArgs};
+use sameriver_operator::{CommitRule, OpenArgs, Spent};
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{
     Charge, Lane, Monotonic, Panicked, TaskGroup, TaskHandle, Wake, World, select,
@@ -68,6 +68,7 @@ impl Slot {
                 wakes: 0,
             },
             worked_since: world.now(),
+            spent: Spent::default(),
             world: world.clone(),
         };
         let tasks = slot.tasks.clone();
@@ -141,6 +142,8 @@ struct SlotLoop {
     next: usize,
     at: Moment,
     worked_since: Monotonic,
+    /// The used records of all subtasks.
+    spent: Spent,
 }
 
 impl SlotLoop {
@@ -206,8 +209,9 @@ impl SlotLoop {
 
     fn turn(&mut self, position: usize) -> Result<Turn, Failure> {
         let (subtask, at) = (&mut self.subtasks[position].subtask, &self.at);
+        let spent = &mut self.spent;
         // A subtask that panicked is dropped and never entered again.
-        match catch_unwind(AssertUnwindSafe(|| subtask.turn(at))) {
+        match catch_unwind(AssertUnwindSafe(|| subtask.turn(at, spent))) {
             Ok(turn) => turn,
             Err(payload) => Err(subtask.panicked(&*payload)),
         }
@@ -233,6 +237,7 @@ impl SlotLoop {
 
     /// Waits for mail, a wake, or `until`.
     async fn sleep(&mut self, until: Option<Monotonic>) -> Result<(), Stopped> {
+        self.drop_spent();
         let deadline = async {
             match until {
                 Some(until) => self.world.sleep(until.since(self.at.now)).await,
@@ -409,8 +414,22 @@ impl SlotLoop {
     fn remove(&mut self, position: usize) {
         let hosted = self.subtasks.remove(position);
         self.next = 0;
-        // User values may panic while they are dropped; the subtask's end is reported anyway.
-        if catch_unwind(AssertUnwindSafe(move || drop(hosted))).is_err() {
+        self.drop_spent();
+        self.guarded(move || drop(hosted));
+    }
+
+    /// Drops the used records, so that a slot that rests holds none.
+    fn drop_spent(&mut self) {
+        if !self.spent.is_empty() {
+            let mut spent = std::mem::take(&mut self.spent);
+            self.guarded(|| spent.drop_all());
+            self.spent = spent;
+        }
+    }
+
+    /// Drops user values, which may panic; what they belonged to is reported anyway.
+    fn guarded(&self, drops: impl FnOnce()) {
+        if catch_unwind(AssertUnwindSafe(drops)).is_err() {
             tracing::warn!(slot = %self.index, "a value panicked while it was dropped");
         }
     }

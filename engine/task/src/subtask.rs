@@ -7,7 +7,7 @@
 use sameriver_graph::Body;
 use sameriver_model::{Failure, FailureKind, ProcessingTime, SubtaskId, Watermark};
 use sameriver_operator::{
-    Chain, Context, Head, OperatorError, Position, Progress, SourceHead, SourceProgress,
+    Chain, Context, Head, OperatorError, Position, Progress, SourceHead, SourceProgress, Spent,
 };
 use sameriver_runtime::{Monotonic, Panicked};
 
@@ -190,10 +190,17 @@ impl Subtask {
         assigned.map_err(|error| self.failure(error.into()))
     }
 
-    /// Does the next thing that can be done.
-    pub(crate) fn turn(&mut self, at: &Moment) -> Result<Turn, Failure> {
+    /// Does the next thing that can be done; `spent` are the used records of the slot.
+    pub(crate) fn turn(&mut self, at: &Moment, spent: &mut Spent) -> Result<Turn, Failure> {
         let room = self.outputs.have_room();
         self.cx = Context::new(at.wall, self.settings.slice_records);
+        self.cx.spent = std::mem::take(spent);
+        let turn = self.work(at, room);
+        *spent = std::mem::take(&mut self.cx.spent);
+        turn
+    }
+
+    fn work(&mut self, at: &Moment, room: bool) -> Result<Turn, Failure> {
         let mut turn = self.step(at, room).map_err(|halt| self.failure(halt))?;
         self.metrics.late_dropped += self.cx.late_dropped;
         match &mut turn {

@@ -7,6 +7,7 @@ use sameriver_model::codec::ordered::OrderedError;
 use sameriver_model::{Key, KeyHash};
 
 use crate::key_selector::SelectKey;
+use crate::spent::Spent;
 
 pub(super) struct KeysAhead<K> {
     keys: Vec<(KeyHash, K)>,
@@ -22,21 +23,28 @@ impl<K: Key> KeysAhead<K> {
         }
     }
 
-    /// Computes the keys of all records, and reuses those that nobody took since.
+    /// Computes the keys of all records, and reuses those that nobody took since. Drops one of the
+    /// `spent` records for each new one.
     pub(super) fn read<T, S: SelectKey<T, Key = K>>(
         &mut self,
         selector: &S,
         records: &[T],
+        spent: &mut Spent,
     ) -> Result<&mut Vec<(KeyHash, K)>, OrderedError> {
         let (keys, scratch) = (&mut self.keys, &mut self.scratch);
         keys.truncate(records.len());
-        for ((hash, spare), record) in keys.iter_mut().zip(records) {
+        let unhashed = KeyHash::of_bytes(&[]);
+        // First all keys, then all hashes: records that another thread made are not in the caches
+        // of this one, and short loops wait for more of them at once.
+        for ((_, spare), record) in keys.iter_mut().zip(records) {
             selector.own_into(record, spare);
-            *hash = KeyHash::of(spare, scratch)?;
         }
         for record in &records[keys.len()..] {
-            let key = selector.own(record);
-            keys.push((KeyHash::of(&key, scratch)?, key));
+            keys.push((unhashed, selector.own(record)));
+            spent.drop_one_for::<K>();
+        }
+        for (hash, key) in keys.iter_mut() {
+            *hash = KeyHash::of(key, scratch)?;
         }
         Ok(keys)
     }

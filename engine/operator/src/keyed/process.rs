@@ -230,10 +230,10 @@ enum Cause {
 }
 
 impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
-    fn records(&mut self, batch: &mut Batch<T>, cx: &Context) -> Result<(), Cause> {
+    fn records(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), Cause> {
         let (mut left, mut out) = (Drained::of(batch), Out::new(&mut self.out, None));
         while !left.ahead().is_empty() {
-            let keys = self.ahead.read(&self.selector, left.ahead());
+            let keys = self.ahead.read(&self.selector, left.ahead(), &mut cx.spent);
             let keys = keys.map_err(Cause::Key)?;
             self.state.look_ahead(keys);
             for ((ordinal, (hash, key)), (record, time)) in keys.iter().enumerate().zip(&mut left) {

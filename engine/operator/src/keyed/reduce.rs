@@ -13,6 +13,7 @@ use crate::error::OperatorError;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 use crate::pass_on::pass_on;
+use crate::spent::Spent;
 
 struct Reduce<T, S: SelectKey<T>, F> {
     name: Arc<str>,
@@ -28,10 +29,10 @@ where
     S: SelectKey<T>,
     F: Fn(T, T) -> T,
 {
-    fn records(&mut self, batch: &mut Batch<T>) -> Result<(), OrderedError> {
+    fn records(&mut self, batch: &mut Batch<T>, spent: &mut Spent) -> Result<(), OrderedError> {
         let mut left = Drained::of(batch);
         while !left.ahead().is_empty() {
-            let (keys, table) = self.slots.of_slice(left.ahead())?;
+            let (keys, table) = self.slots.of_slice(left.ahead(), spent)?;
             let keys = keys.iter().enumerate();
             for ((ordinal, (hash, key)), (record, time)) in keys.zip(&mut left) {
                 let held = table.entry_ahead(ordinal, *hash, key, || None);
@@ -54,7 +55,7 @@ where
     F: Fn(T, T) -> T + Send,
 {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
-        let done = self.records(batch);
+        let done = self.records(batch, &mut cx.spent);
         done.map_err(|cause| OperatorError::key::<S::Key>(&self.name, &cx.position, cause))?;
         if self.out.is_empty() {
             return Ok(());

@@ -17,6 +17,7 @@ use crate::error::{OperatorError, UserError};
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 use crate::pass_on::pass_on;
+use crate::spent::Spent;
 
 /// A sum that is out of range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -53,13 +54,14 @@ where
     X: Fn(&T) -> N,
     J: Fn(N, N) -> Option<N>,
 {
-    fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
+    fn records(&mut self, batch: &mut Batch<T>, spent: &mut Spent) -> Result<(), Cause> {
         let mut left = Drained::of(batch);
         while !left.ahead().is_empty() {
-            let slots = self.slots.of_slice(left.ahead());
+            let slots = self.slots.of_slice(left.ahead(), spent);
             let (keys, table) = slots.map_err(Cause::Key)?;
-            let keys = keys.drain(..).enumerate();
-            for ((ordinal, (hash, key)), (record, time)) in keys.zip(&mut left) {
+            for (ordinal, (hash, key)) in keys.drain(..).enumerate() {
+                let next = left.next();
+                let (record, time) = next.expect("a key was made of each record");
                 let number = (self.extract)(&record);
                 let mut is_first = false;
                 let held = table.entry_ahead(ordinal, hash, &key, || {
@@ -70,6 +72,7 @@ where
                     *held = (self.join)(held.clone(), number).ok_or(Cause::Overflow)?;
                 }
                 self.out.push((key, held.clone()), time);
+                left.spend(record);
             }
         }
         Ok(())
@@ -85,7 +88,7 @@ where
     J: Fn(N, N) -> Option<N> + Send,
 {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
-        let done = self.records(batch);
+        let done = self.records(batch, &mut cx.spent);
         done.map_err(|cause| match cause {
             Cause::Key(cause) => OperatorError::key::<S::Key>(&self.name, &cx.position, cause),
             Cause::Overflow => {

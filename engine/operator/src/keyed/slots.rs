@@ -9,6 +9,7 @@ use sameriver_state::HeapTable;
 use super::keys_ahead::KeysAhead;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
+use crate::spent::Spent;
 
 pub(super) struct Slots<S, K, V> {
     selector: S,
@@ -32,11 +33,12 @@ impl<S, K: sameriver_model::Key, V> Slots<S, K, V> {
     pub(super) fn of_slice<T: Element>(
         &mut self,
         records: &[T],
+        spent: &mut Spent,
     ) -> Result<OfSlice<'_, K, V>, OrderedError>
     where
         S: SelectKey<T, Key = K>,
     {
-        let keys = self.ahead.read(&self.selector, records)?;
+        let keys = self.ahead.read(&self.selector, records, spent)?;
         self.table.look_ahead(keys);
         Ok((keys, &mut self.table))
     }

@@ -45,6 +45,8 @@ trait Partition<T>: Send {
 /// The partial batches of all channels, and the channels themselves.
 struct Lanes<T> {
     partial: Vec<PartialBatch<T>>,
+    /// Used records that have come home.
+    spent: Vec<T>,
     outputs: Box<dyn Outputs>,
 }
 
@@ -55,6 +57,7 @@ impl<T: Element> Lanes<T> {
             partial: lanes
                 .map(|_| PartialBatch::new(args.batch_records_max))
                 .collect(),
+            spent: Vec::new(),
             outputs,
         }
     }
@@ -113,8 +116,14 @@ impl<T: Element> Lanes<T> {
         let partial = &mut self.partial[channel];
         if !partial.is_empty() {
             let spare = self.outputs.reuse(channel);
-            self.outputs.send(channel, partial.take(spare));
+            self.outputs
+                .send(channel, partial.take(spare, &mut self.spent));
         }
+    }
+
+    /// Leaves the used records to the links above, which make new ones.
+    fn spend(&mut self, cx: &mut Context) {
+        cx.spent.take(&mut self.spent);
     }
 
     fn send_all(&mut self) {
@@ -150,15 +159,18 @@ impl<T: Element, P: Partition<T>> Tail<T, P> {
 impl<T: Element, P: Partition<T>> Consumer<T> for Tail<T, P> {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
         self.check.first(batch, cx)?;
-        self.partition.slice(batch, &mut self.lanes, cx)
+        self.partition.slice(batch, &mut self.lanes, cx)?;
+        self.lanes.spend(cx);
+        Ok(())
     }
 
     fn watermark(
         &mut self,
         watermark: Watermark,
-        _cx: &mut Context,
+        cx: &mut Context,
     ) -> Result<Progress, OperatorError> {
         self.lanes.send_all();
+        self.lanes.spend(cx);
         self.lanes.outputs.watermark(watermark);
         Ok(Progress::Done)
     }
@@ -167,14 +179,16 @@ impl<T: Element, P: Partition<T>> Consumer<T> for Tail<T, P> {
         Ok(Progress::Done)
     }
 
-    fn idle(&mut self, idle: bool, _cx: &mut Context) -> Result<(), OperatorError> {
+    fn idle(&mut self, idle: bool, cx: &mut Context) -> Result<(), OperatorError> {
         self.lanes.send_all();
+        self.lanes.spend(cx);
         self.lanes.outputs.idle(idle);
         Ok(())
     }
 
-    fn flush(&mut self, _cx: &mut Context) -> Result<(), OperatorError> {
+    fn flush(&mut self, cx: &mut Context) -> Result<(), OperatorError> {
         self.lanes.send_all();
+        self.lanes.spend(cx);
         Ok(())
     }
 

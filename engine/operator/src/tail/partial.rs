@@ -68,12 +68,16 @@ impl<T: Send + 'static> PartialBatch<T> {
     }
 
     /// Takes what is held, and goes on with `spare`, an empty batch; without one, the next batch is
-    /// expected to be as large.
+    /// expected to be as large. The used records that come with it are appended to `spent`.
     #[expect(
         clippy::unnecessary_box_returns,
         reason = "the box itself travels and comes back"
     )]
-    pub(super) fn take(&mut self, spare: Option<Box<dyn AnyBatch>>) -> Box<Batch<T>> {
+    pub(super) fn take(
+        &mut self,
+        spare: Option<Box<dyn AnyBatch>>,
+        spent: &mut Vec<T>,
+    ) -> Box<Batch<T>> {
         let spare = spare.and_then(|spare| {
             let spare: Box<dyn Any> = spare;
             spare.downcast::<Batch<T>>().ok()
@@ -83,7 +87,8 @@ impl<T: Send + 'static> PartialBatch<T> {
             let times = self.batch.times().map(|_| Vec::with_capacity(room));
             Box::new(Batch::from_parts(Vec::with_capacity(room), times))
         };
-        let fresh = spare.unwrap_or_else(fresh);
+        let mut fresh = spare.unwrap_or_else(fresh);
+        spent.append(fresh.spent_mut());
         debug_assert!(fresh.is_empty(), "a spare batch holds nothing");
         std::mem::replace(&mut self.batch, fresh)
     }
@@ -93,4 +98,20 @@ impl<T: Send + 'static> PartialBatch<T> {
 fn move_some<T>(from: &mut Drain<'_, T>, count: usize, into: &mut Vec<T>) {
     let moved = (0..count).map(|_| from.next().expect("there are at least as many"));
     into.extend(moved);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn used_records_that_come_home_never_meet_new_ones() {
+        let (mut partial, mut home) = (PartialBatch::new(2), Vec::new());
+        partial.push("new", None);
+        let mut spare = Box::new(Batch::<&str>::new());
+        spare.spent_mut().push("used");
+        let sent = partial.take(Some(spare), &mut home);
+        assert_eq!((sent.records(), &*home), (&["new"][..], &["used"][..]));
+        assert!(partial.is_empty() && partial.take(None, &mut home).is_empty());
+    }
 }

@@ -6,6 +6,7 @@ use super::{Stateless, Transform};
 use crate::consumer::Consumer;
 use crate::error::UserError;
 use crate::out::{Out, drain_each};
+use crate::spent::Spent;
 
 struct FlatMap<F>(F);
 
@@ -13,8 +14,13 @@ impl<T, O, F> Transform<T, O> for FlatMap<F>
 where
     F: Fn(T, &mut Out<'_, O>) -> Result<(), UserError> + Send,
 {
-    fn slice(&self, batch: &mut Batch<T>, out: &mut Batch<O>) -> Result<(), UserError> {
-        let mut out = Out::new(out, None);
+    fn slice(
+        &self,
+        batch: &mut Batch<T>,
+        out: &mut Batch<O>,
+        spent: &mut Spent,
+    ) -> Result<(), UserError> {
+        let mut out = Out::paced(out, spent);
         drain_each(batch, |record, time| {
             out.set_time(time);
             (self.0)(record, &mut out)

@@ -5,14 +5,24 @@ use sameriver_model::{Batch, Element};
 use super::{Stateless, Transform};
 use crate::consumer::Consumer;
 use crate::error::UserError;
+use crate::spent::Spent;
 
 struct Map<F>(F);
 
 impl<T, O, F: Fn(T) -> O + Send> Transform<T, O> for Map<F> {
-    fn slice(&self, batch: &mut Batch<T>, out: &mut Batch<O>) -> Result<(), UserError> {
+    fn slice(
+        &self,
+        batch: &mut Batch<T>,
+        out: &mut Batch<O>,
+        spent: &mut Spent,
+    ) -> Result<(), UserError> {
         let (records, times) = batch.parts_mut();
         let (results, result_times) = out.parts_mut();
-        results.extend(records.drain(..).map(&self.0));
+        results.extend(records.drain(..).map(|record| {
+            let result = (self.0)(record);
+            spent.drop_one_for::<O>();
+            result
+        }));
         std::mem::swap(times, result_times);
         Ok(())
     }
@@ -21,12 +31,18 @@ impl<T, O, F: Fn(T) -> O + Send> Transform<T, O> for Map<F> {
 struct TryMap<F>(F);
 
 impl<T, O, F: Fn(T) -> Result<O, UserError> + Send> Transform<T, O> for TryMap<F> {
-    fn slice(&self, batch: &mut Batch<T>, out: &mut Batch<O>) -> Result<(), UserError> {
+    fn slice(
+        &self,
+        batch: &mut Batch<T>,
+        out: &mut Batch<O>,
+        spent: &mut Spent,
+    ) -> Result<(), UserError> {
         let (records, times) = batch.parts_mut();
         let (results, result_times) = out.parts_mut();
         results.reserve(records.len());
         for record in records.drain(..) {
             results.push((self.0)(record)?);
+            spent.drop_one_for::<O>();
         }
         std::mem::swap(times, result_times);
         Ok(())

@@ -18,6 +18,7 @@ use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
 use crate::error::{OperatorError, UserError};
 use crate::pass_on::pass_on;
+use crate::spent::Spent;
 
 pub use assign_watermarks::assign_watermarks;
 pub use fan_out::fan_out;
@@ -28,7 +29,13 @@ pub use map::{map, try_map};
 /// The loop over a slice.
 trait Transform<T, O>: Send {
     /// Takes all records out of `batch` and appends what comes of them to `out` (which is empty).
-    fn slice(&self, batch: &mut Batch<T>, out: &mut Batch<O>) -> Result<(), UserError>;
+    /// It drops one of the `spent` records for each that it makes.
+    fn slice(
+        &self,
+        batch: &mut Batch<T>,
+        out: &mut Batch<O>,
+        spent: &mut Spent,
+    ) -> Result<(), UserError>;
 }
 
 /// The link around a [`Transform`].
@@ -54,7 +61,7 @@ impl<X, T, O> Stateless<X, T, O> {
 
 impl<T, O: Send, X: Transform<T, O>> Consumer<T> for Stateless<X, T, O> {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
-        let done = self.transform.slice(batch, &mut self.out);
+        let done = self.transform.slice(batch, &mut self.out, &mut cx.spent);
         done.map_err(|cause| OperatorError::user(&self.name, &cx.position, cause))?;
         if self.out.is_empty() {
             return Ok(());

@@ -7,9 +7,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{
-    Barrier, Batch, CheckpointId, Element, KeyHash, SectionWriter, Watermark,
-};
+use sameriver_model::{Barrier, Batch, CheckpointId, Element, KeyHash, SectionWriter, Watermark};
 use sameriver_state::{HeapTable, StateError, TimerStore};
 use thiserror::Error;
 
