@@ -91,6 +91,10 @@ pub enum Probe<'a> {
     Late {
         /// The operator.
         operator: &'a str,
+        /// The subtask.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
         /// The record's event time.
         time: EventTime,
         /// The operator's clock.
@@ -100,6 +104,10 @@ pub enum Probe<'a> {
     Timer {
         /// The operator.
         operator: &'a str,
+        /// The subtask.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
         /// The key's hash.
         key: KeyHash,
         /// What it is set for.
