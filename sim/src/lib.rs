@@ -18,6 +18,7 @@ compile_error!(
 pub mod batch;
 pub(crate) mod counters;
 pub(crate) mod disk;
+pub mod fault;
 pub mod finding;
 pub mod job;
 pub(crate) mod kernel;
@@ -40,7 +41,11 @@ pub(crate) mod virtual_clock;
 pub mod watchdog;
 
 pub use batch::{Batch, BatchSummary, SeedFold};
-pub use disk::NodeFiles;
+pub use disk::{NodeFiles, VOLUME};
+pub use fault::{
+    Class, Effects, Episode, EpisodeError, FaultFamily, FaultScript, Parameters, ScriptError, Target,
+    TargetKind, Targets, Trigger, UnknownFamily, Window,
+};
 pub use finding::{Finding, FindingKind};
 pub use job::{JobFunction, SimJob, draw_settings};
 pub use ledger::{Effect, Payload};

@@ -15,3 +15,6 @@ mod node_files;
 pub(crate) use model::DiskModel;
 pub(crate) use node_disk::NodeDisk;
 pub use node_files::NodeFiles;
+
+/// The node whose disk holds the paths below `data/` of all nodes.
+pub const VOLUME: &str = "volume";
