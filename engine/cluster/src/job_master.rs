@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 
-use sameriver_control::{Command, Fact, JobEnd, JobMachine, JobStatus, Moment, PlacedSubtask};
+use sameriver_control::{
+    Command, Fact, Incarnation, JobEnd, JobMachine, JobSettings, JobStatus, Moment, PlacedSubtask,
+    RestartStrategy,
+};
 use sameriver_graph::JobGraph;
 use sameriver_model::{AttemptNumber, Failure, FailureKind, SubtaskId, TaskManagerIndex};
 use sameriver_runtime::sync::mpsc;
@@ -29,6 +32,9 @@ use enumerators::{Assigned, Enumerators};
 
 /// Connections beyond one a task manager: strangers that have not said their hello yet.
 const STRANGERS_MAX: usize = 64;
+
+/// A task manager that was lost does not come back.
+const FIRST_LIFE: Incarnation = Incarnation::new(1);
 
 /// Runs one job to its end; the listening address is given.
 ///
@@ -167,8 +173,16 @@ impl Driver {
         events: mpsc::Sender<Event>,
     ) -> Self {
         let plan = graph.plan().clone();
+        let job = JobSettings {
+            task_managers: settings.task_managers,
+            fingerprint: graph.fingerprint(),
+            deadlines: settings.deadlines(),
+            restart: RestartStrategy::None,
+            seed: 0,
+            checkpoints: None,
+        };
         Self {
-            machine: JobMachine::new(plan, settings.task_managers, settings.deadlines()),
+            machine: JobMachine::new(plan, job),
             world,
             graph,
             settings,
@@ -219,14 +233,17 @@ impl Driver {
 
     fn carry_out(&mut self, command: Command) {
         match command {
-            Command::OpenEnumerators => {
+            Command::OpenEnumerators { attempt, .. } => {
                 let events = self.events.clone();
                 self.enumerators.open(&self.world, &self.graph, &events);
+                // Readers that ask before their enumerator is ready wait for it.
+                self.facts.push_back(Fact::EnumeratorsRead { attempt });
             }
             Command::Deploy {
                 task_manager,
                 attempt,
                 subtasks,
+                ..
             } => {
                 let deploy = self.deploy(attempt, &subtasks);
                 self.send(task_manager, MasterMessage::Deploy(deploy));
@@ -236,6 +253,15 @@ impl Driver {
                 attempt,
             } => self.send(task_manager, MasterMessage::Cancel { attempt }),
             Command::JobEnded(end) => self.end = Some(end),
+            other @ (Command::Disconnect { .. }
+            | Command::TriggerCheckpoint { .. }
+            | Command::AbortCheckpoint { .. }
+            | Command::PublishCheckpoint { .. }
+            | Command::NotifyComplete { .. }
+            | Command::Discard { .. }
+            | Command::Release { .. }
+            | Command::PublishEnd(_)
+            | Command::StandDown { .. }) => warn!(?other, "a command is not carried out"),
         }
     }
 
@@ -262,6 +288,7 @@ impl Driver {
             Some(Err(mpsc::error::TrySendError::Full(_))) => {
                 self.facts.push_back(Fact::TaskManagerLost {
                     task_manager,
+                    incarnation: FIRST_LIFE,
                     cause: "it does not read its messages".to_owned(),
                 });
             }
@@ -286,7 +313,7 @@ impl Driver {
                 task_manager,
                 answer,
             } => {
-                let admitted = self.machine.admits(task_manager);
+                let admitted = self.machine.admits(task_manager, FIRST_LIFE);
                 if let Err(error) = &admitted {
                     warn!(%error, "a task manager was refused");
                 }
@@ -360,7 +387,7 @@ impl Driver {
             data_address,
         } = message
         {
-            if let Err(error) = self.machine.admits(task_manager) {
+            if let Err(error) = self.machine.admits(task_manager, FIRST_LIFE) {
                 warn!(%error, "a registration was refused");
                 connection.outgoing = None;
                 return;
@@ -369,6 +396,7 @@ impl Driver {
             info!(%task_manager, slots, data_address, "task manager registered");
             return self.decide(Fact::TaskManagerRegistered {
                 task_manager,
+                incarnation: FIRST_LIFE,
                 slots,
                 data_address,
             });
@@ -468,6 +496,7 @@ impl Driver {
         if let Some(task_manager) = connection.task_manager {
             self.decide(Fact::TaskManagerLost {
                 task_manager,
+                incarnation: FIRST_LIFE,
                 cause,
             });
         }

@@ -104,7 +104,9 @@ impl ClusterSettings {
         Deadlines {
             registration: self.registration_timeout,
             deploy: self.deploy_timeout,
+            grace: self.registration_timeout,
             cancellation: self.cancellation_timeout,
+            conclusion: self.cancellation_timeout,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! What the job machine wants done.
 //!
-//! Invariant: a command is complete: whoever carries it out decides nothing.
+//! Invariant: a command is complete: whoever carries it out decides nothing. Commands are carried
+//! out in their order.
 
-use sameriver_model::{AttemptNumber, SlotIndex, SubtaskId, TaskManagerIndex};
+use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
+use sameriver_model::{AttemptNumber, CheckpointId, SlotIndex, SubtaskId, TaskManagerIndex};
 
+use crate::incarnation::Incarnation;
 use crate::status::JobEnd;
 
 /// A subtask and the slot of its task manager that hosts it.
@@ -18,8 +21,16 @@ pub struct PlacedSubtask {
 /// Something to be done for a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Look for the splits of every source.
-    OpenEnumerators,
+    /// Make the enumerators of an attempt, new or from a checkpoint's metadata, and read the
+    /// metadata itself; answered by [`Fact::EnumeratorsRead`](crate::Fact::EnumeratorsRead), or by
+    /// [`Fact::Failed`](crate::Fact::Failed) or [`Fact::FailedForGood`](crate::Fact::FailedForGood).
+    /// Those of an earlier attempt are gone.
+    OpenEnumerators {
+        /// For which attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint that the attempt starts from.
+        restore: Option<CheckpointRef>,
+    },
     /// Start subtasks on a task manager.
     Deploy {
         /// Where.
@@ -28,6 +39,8 @@ pub enum Command {
         attempt: AttemptNumber,
         /// Which subtasks, vertex by vertex.
         subtasks: Vec<PlacedSubtask>,
+        /// The checkpoint that they start from; its metadata was read before.
+        restore: Option<CheckpointRef>,
     },
     /// Stop all subtasks of an attempt on a task manager; each of them answers.
     Cancel {
@@ -36,6 +49,76 @@ pub enum Command {
         /// Which attempt.
         attempt: AttemptNumber,
     },
+    /// Close the connection to a task manager that counts as lost: nothing that it still says under
+    /// this incarnation matters, and it has to register again.
+    Disconnect {
+        /// Which one.
+        task_manager: TaskManagerIndex,
+        /// Which life of it.
+        incarnation: Incarnation,
+    },
+    /// Take the snapshots of the enumerators and send the triggers to the sources, in one step;
+    /// answered by [`Fact::CheckpointTriggered`](crate::Fact::CheckpointTriggered) or
+    /// [`Fact::CheckpointTriggerFailed`](crate::Fact::CheckpointTriggerFailed).
+    TriggerCheckpoint {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Of which attempt.
+        attempt: AttemptNumber,
+        /// Every subtask of a source, with its host.
+        sources: Vec<(TaskManagerIndex, SubtaskId)>,
+    },
+    /// Tell the subtasks that a checkpoint will not be.
+    AbortCheckpoint {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Of which attempt.
+        attempt: AttemptNumber,
+        /// Every host of the attempt.
+        task_managers: Vec<TaskManagerIndex>,
+    },
+    /// Write the metadata, then append the record that names it; always answered by
+    /// [`Fact::CheckpointPublished`](crate::Fact::CheckpointPublished), by
+    /// [`Fact::PublishFailed`](crate::Fact::PublishFailed) only when it certainly was not and will
+    /// not be, or by [`Fact::Deposed`](crate::Fact::Deposed).
+    PublishCheckpoint {
+        /// Everything needed to restore.
+        metadata: CheckpointMetadata,
+        /// The older checkpoints that the record still names, by ascending id; it names the new one
+        /// behind them.
+        retained: Vec<CheckpointRef>,
+    },
+    /// Tell the subtasks that a checkpoint is published: what is staged may be committed.
+    NotifyComplete {
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Of which attempt.
+        attempt: AttemptNumber,
+        /// Every host of the attempt.
+        task_managers: Vec<TaskManagerIndex>,
+    },
+    /// Delete checkpoints that the newest record of the log does not reach any more.
+    Discard {
+        /// Which ones; each names the metadata, which names the rest.
+        metadata: Vec<CheckpointRef>,
+    },
+    /// Tell the subtasks that they may finish once their commits are confirmed.
+    Release {
+        /// Of which attempt.
+        attempt: AttemptNumber,
+        /// Every host of the attempt.
+        task_managers: Vec<TaskManagerIndex>,
+    },
+    /// Append the record that says how the job ended; answered by
+    /// [`Fact::EndPublished`](crate::Fact::EndPublished),
+    /// [`Fact::EndPublishFailed`](crate::Fact::EndPublishFailed) or
+    /// [`Fact::Deposed`](crate::Fact::Deposed).
+    PublishEnd(JobEnd),
     /// The job is over: release everything.
     JobEnded(JobEnd),
+    /// Another job master leads: release everything, write nothing, delete nothing.
+    StandDown {
+        /// The epoch of the other one.
+        by_epoch: u32,
+    },
 }

@@ -5,7 +5,6 @@
 //! task manager is lost, and at the latest at the deadline. Knows no connection, task or clock.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use sameriver_model::{AttemptNumber, Failure, FailureKind, JobPlan, SubtaskId, TaskManagerIndex};
 use thiserror::Error;
@@ -13,19 +12,10 @@ use thiserror::Error;
 use crate::assignment::{SlotAssignment, SlotOffer};
 use crate::command::Command;
 use crate::fact::Fact;
+use crate::incarnation::Incarnation;
 use crate::moment::Moment;
+use crate::settings::{Deadlines, JobSettings};
 use crate::status::{JobEnd, JobStatus};
-
-/// How long a job may stay in the states that wait for an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadlines {
-    /// From the start until all task managers are registered.
-    pub registration: Duration,
-    /// From the deployment until all subtasks run.
-    pub deploy: Duration,
-    /// From a failure or a cancel request until all subtasks have stopped.
-    pub cancellation: Duration,
-}
 
 /// Why a task manager may not take part in a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -60,7 +50,9 @@ pub enum AdmissionError {
 /// Decides for one job.
 ///
 /// ```
-/// use sameriver_control::{Deadlines, Fact, JobMachine, JobStatus, Moment};
+/// use sameriver_control::{
+///     Deadlines, Fact, JobMachine, JobSettings, JobStatus, Moment, RestartStrategy,
+/// };
 /// use sameriver_model::{JobPlan, MaxParallelism};
 /// use std::time::Duration;
 /// let plan = JobPlan {
@@ -70,8 +62,21 @@ pub enum AdmissionError {
 ///     edges: Vec::new(),
 /// };
 /// let second = Duration::from_secs(1);
-/// let deadlines = Deadlines { registration: second, deploy: second, cancellation: second };
-/// let mut machine = JobMachine::new(plan, 1, deadlines);
+/// let settings = JobSettings {
+///     task_managers: 1,
+///     fingerprint: 0,
+///     deadlines: Deadlines {
+///         registration: second,
+///         grace: second,
+///         deploy: second,
+///         cancellation: second,
+///         conclusion: second,
+///     },
+///     restart: RestartStrategy::None,
+///     seed: 0,
+///     checkpoints: None,
+/// };
+/// let mut machine = JobMachine::new(plan, settings);
 /// let mut commands = Vec::new();
 /// machine.on(Fact::Started, Moment::default(), &mut commands);
 /// assert_eq!(machine.status(), JobStatus::Waiting);
@@ -130,7 +135,8 @@ impl JobMachine {
     ///
     /// # Panics
     /// If `expected` is zero: settings are checked before.
-    pub fn new(plan: JobPlan, expected: u32, deadlines: Deadlines) -> Self {
+    pub fn new(plan: JobPlan, settings: JobSettings) -> Self {
+        let (expected, deadlines) = (settings.task_managers, settings.deadlines);
         assert!(expected > 0, "a job needs at least one task manager");
         Self {
             plan,
@@ -189,7 +195,11 @@ impl JobMachine {
     ///
     /// # Errors
     /// [`AdmissionError`] says why not.
-    pub fn admits(&self, task_manager: TaskManagerIndex) -> Result<(), AdmissionError> {
+    pub fn admits(
+        &self,
+        task_manager: TaskManagerIndex,
+        _: Incarnation,
+    ) -> Result<(), AdmissionError> {
         if task_manager.get() >= self.expected {
             let expected = self.expected;
             return Err(AdmissionError::Unknown {
@@ -219,6 +229,7 @@ impl JobMachine {
             Fact::Started => self.start(now, out),
             Fact::TaskManagerRegistered {
                 task_manager,
+                incarnation: _,
                 slots,
                 data_address,
             } => self.register(task_manager, slots, data_address, now, out),
@@ -229,6 +240,7 @@ impl JobMachine {
             }
             Fact::TaskManagerLost {
                 task_manager,
+                incarnation: _,
                 cause,
             } => self.lose(task_manager, &cause, now, out),
             Fact::SubtaskRunning { subtask, attempt } => {
@@ -257,7 +269,24 @@ impl JobMachine {
                     self.on_cancelled(subtask, now, out);
                 }
             }
-            Fact::Failed { failure } => self.fail(failure, now, out),
+            Fact::Failed { failure } | Fact::FailedForGood { failure } => {
+                self.fail(failure, now, out)
+            }
+            Fact::LeadershipTaken { .. }
+            | Fact::Deposed { .. }
+            | Fact::EnumeratorsRead { .. }
+            | Fact::SubtaskEnded { .. }
+            | Fact::CheckpointTriggered { .. }
+            | Fact::CheckpointTriggerFailed { .. }
+            | Fact::SnapshotAcknowledged { .. }
+            | Fact::SnapshotDeclined { .. }
+            | Fact::CheckpointPublished { .. }
+            | Fact::PublishFailed { .. }
+            | Fact::EndPublished
+            | Fact::EndPublishFailed { .. }
+            | Fact::CheckpointRequested
+            | Fact::RecordsCounted { .. }
+            | Fact::MarkerSeen => {}
             Fact::CancelRequested => self.cancel(now, out),
             Fact::DeadlinePassed => self.on_deadline(now, out),
         }
@@ -267,7 +296,10 @@ impl JobMachine {
         if matches!(self.phase, Phase::Created) {
             let until = now.saturating_add(self.deadlines.registration);
             self.phase = Phase::Waiting { until };
-            out.push(Command::OpenEnumerators);
+            out.push(Command::OpenEnumerators {
+                attempt: self.attempt,
+                restore: None,
+            });
         }
     }
 
@@ -279,7 +311,7 @@ impl JobMachine {
         now: Moment,
         out: &mut Vec<Command>,
     ) {
-        if self.admits(task_manager).is_err() {
+        if self.admits(task_manager, Incarnation::default()).is_err() {
             return;
         }
         let registered = Registered {
@@ -322,6 +354,7 @@ impl JobMachine {
                     task_manager: *task_manager,
                     attempt: self.attempt,
                     subtasks,
+                    restore: None,
                 });
             }
         }

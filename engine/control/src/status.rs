@@ -1,17 +1,20 @@
 //! The states of a job, and how it can end.
 //!
-//! Invariant: a job that reached a terminal state never leaves it.
+//! Invariant: a job that reached a terminal state never leaves it, whoever leads it.
 
 use std::fmt;
 
 use sameriver_model::Failure;
+use sameriver_model::checkpoint::RecordStatus;
 
 /// The state of a job.
 ///
 /// ```text
 /// created -> waiting for task managers -> deploying -> running -> finishing -> finished
+///    any of these -> restarting -> deploying
 ///    any of these -> failing -> failed
 ///    any of these -> cancelling -> cancelled
+///    any of these -> deposed
 /// ```
 ///
 /// ```
@@ -33,7 +36,9 @@ pub enum JobStatus {
     Finishing,
     /// All subtasks have reached the end of their input (terminal).
     Finished,
-    /// Something failed; the other subtasks are being stopped.
+    /// Something failed; the attempt is being stopped, or the next one waits to be deployed.
+    Restarting,
+    /// Something failed that ends the job; subtasks are being stopped.
     Failing,
     /// Something failed, and nothing runs any more (terminal).
     Failed,
@@ -41,18 +46,21 @@ pub enum JobStatus {
     Cancelling,
     /// The user asked to stop, and nothing runs any more (terminal).
     Cancelled,
+    /// Another job master leads the job; this one does nothing any more (terminal here).
+    Deposed,
 }
 
 impl JobStatus {
-    /// Whether the job is over.
+    /// Whether the job is over, for this job master at least.
     pub const fn is_terminal(self) -> bool {
         match self {
-            Self::Finished | Self::Failed | Self::Cancelled => true,
+            Self::Finished | Self::Failed | Self::Cancelled | Self::Deposed => true,
             Self::Created
             | Self::Waiting
             | Self::Deploying
             | Self::Running
             | Self::Finishing
+            | Self::Restarting
             | Self::Failing
             | Self::Cancelling => false,
         }
@@ -68,10 +76,12 @@ impl fmt::Display for JobStatus {
             Self::Running => "running",
             Self::Finishing => "finishing",
             Self::Finished => "finished",
+            Self::Restarting => "restarting",
             Self::Failing => "failing",
             Self::Failed => "failed",
             Self::Cancelling => "cancelling",
             Self::Cancelled => "cancelled",
+            Self::Deposed => "deposed",
         })
     }
 }
@@ -101,6 +111,25 @@ impl JobEnd {
             Self::Cancelled => JobStatus::Cancelled,
         }
     }
+
+    /// What the job log says of a job that ended so.
+    pub fn to_record(&self) -> RecordStatus {
+        match self {
+            Self::Finished => RecordStatus::Finished,
+            Self::Failed(failure) => RecordStatus::Failed(failure.clone()),
+            Self::Cancelled => RecordStatus::Cancelled,
+        }
+    }
+
+    /// How a job ended by its log; `None` if it has not.
+    pub fn of_record(status: &RecordStatus) -> Option<Self> {
+        match status {
+            RecordStatus::Running => None,
+            RecordStatus::Finished => Some(Self::Finished),
+            RecordStatus::Cancelled => Some(Self::Cancelled),
+            RecordStatus::Failed(failure) => Some(Self::Failed(failure.clone())),
+        }
+    }
 }
 
 impl fmt::Display for JobEnd {
@@ -110,5 +139,23 @@ impl fmt::Display for JobEnd {
             Self::Failed(failure) => write!(f, "failed: {failure}"),
             Self::Cancelled => f.write_str("cancelled"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sameriver_model::FailureKind;
+
+    use super::*;
+
+    #[test]
+    fn an_end_is_read_back_from_the_record_it_was_written_to() {
+        let failure = Failure::new(FailureKind::User, "bad record");
+        for end in [JobEnd::Finished, JobEnd::Cancelled, JobEnd::Failed(failure)] {
+            let record = end.to_record();
+            assert!(record.is_terminal());
+            assert_eq!(JobEnd::of_record(&record), Some(end));
+        }
+        assert_eq!(JobEnd::of_record(&RecordStatus::Running), None);
     }
 }

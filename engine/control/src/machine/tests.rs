@@ -6,6 +6,8 @@ use sameriver_model::{MaxParallelism, Parallelism, PlanVertex, SubtaskIndex, Ver
 use super::*;
 use crate::status::JobStatus as S;
 
+use std::time::Duration;
+
 const SECOND: Duration = Duration::from_secs(1);
 
 fn at(seconds: u64) -> Moment {
@@ -22,6 +24,23 @@ fn tm(index: u32) -> TaskManagerIndex {
 
 const FIRST: AttemptNumber = AttemptNumber::new(1);
 
+fn settings(task_managers: u32) -> JobSettings {
+    JobSettings {
+        task_managers,
+        fingerprint: 0xf1,
+        deadlines: Deadlines {
+            registration: SECOND * 10,
+            grace: SECOND * 5,
+            deploy: SECOND * 20,
+            cancellation: SECOND * 30,
+            conclusion: SECOND * 40,
+        },
+        restart: crate::RestartStrategy::None,
+        seed: 0,
+        checkpoints: None,
+    }
+}
+
 /// Two vertices of two subtasks each on two task managers; deadlines of 10, 20 and 30 seconds.
 fn machine() -> JobMachine {
     let vertex = |id| PlanVertex {
@@ -36,12 +55,7 @@ fn machine() -> JobMachine {
         vertices: vec![vertex(0), vertex(1)],
         edges: Vec::new(),
     };
-    let deadlines = Deadlines {
-        registration: SECOND * 10,
-        deploy: SECOND * 20,
-        cancellation: SECOND * 30,
-    };
-    JobMachine::new(plan, 2, deadlines)
+    JobMachine::new(plan, settings(2))
 }
 
 fn subtasks() -> [SubtaskId; 4] {
@@ -51,6 +65,7 @@ fn subtasks() -> [SubtaskId; 4] {
 fn registered(index: u32) -> Fact {
     Fact::TaskManagerRegistered {
         task_manager: tm(index),
+        incarnation: Incarnation::new(1),
         slots: 1,
         data_address: format!("node{index}:1"),
     }
@@ -82,6 +97,7 @@ fn failed(subtask: SubtaskId, kind: FailureKind, message: &str) -> Fact {
 fn lost(index: u32) -> Fact {
     Fact::TaskManagerLost {
         task_manager: tm(index),
+        incarnation: Incarnation::new(1),
         cause: "connection closed".to_owned(),
     }
 }
@@ -156,7 +172,10 @@ fn subtasks_are_deployed_once_all_task_managers_are_registered() {
     let mut machine = machine();
     assert_eq!(
         feed(&mut machine, [Fact::Started, registered(1)]),
-        [Command::OpenEnumerators]
+        [Command::OpenEnumerators {
+            attempt: FIRST,
+            restore: None
+        }]
     );
     let commands = feed(&mut machine, [registered(0)]);
     let placed = |vertex, index| crate::PlacedSubtask {
@@ -167,6 +186,7 @@ fn subtasks_are_deployed_once_all_task_managers_are_registered() {
         task_manager: tm(index),
         attempt: FIRST,
         subtasks: vec![placed(0, index), placed(1, index)],
+        restore: None,
     };
     assert_eq!(commands, [deploy(0), deploy(1)]);
     let addresses: Vec<_> = machine.data_addresses().collect();
@@ -179,7 +199,7 @@ fn a_job_without_vertices_finishes_at_once() {
         vertices: Vec::new(),
         ..machine().plan
     };
-    let mut machine = JobMachine::new(plan, 1, machine().deadlines);
+    let mut machine = JobMachine::new(plan, settings(1));
     let commands = feed(&mut machine, [Fact::Started, registered(0)]);
     assert_eq!(end_of(&commands), JobEnd::Finished);
 }
@@ -189,6 +209,7 @@ fn too_few_slots_fail_the_job_with_the_setting() {
     let mut machine = machine();
     let empty = Fact::TaskManagerRegistered {
         task_manager: tm(1),
+        incarnation: Incarnation::new(1),
         slots: 0,
         data_address: String::new(),
     };
@@ -199,22 +220,22 @@ fn too_few_slots_fail_the_job_with_the_setting() {
 #[test]
 fn a_task_manager_is_admitted_once_with_a_known_index_while_the_job_waits() {
     let mut machine = machine();
-    let early = machine.admits(tm(0)).unwrap_err();
+    let early = machine.admits(tm(0), Incarnation::new(1)).unwrap_err();
     assert_eq!(
         early.to_string(),
         "task manager tm0 comes too late: the job is created"
     );
     feed(&mut machine, [Fact::Started, registered(0)]);
-    assert_eq!(machine.admits(tm(1)), Ok(()));
+    assert_eq!(machine.admits(tm(1), Incarnation::new(1)), Ok(()));
     let twice = Err(AdmissionError::Duplicate {
         task_manager: tm(0),
     });
-    assert_eq!(machine.admits(tm(0)), twice);
+    assert_eq!(machine.admits(tm(0), Incarnation::new(1)), twice);
     let unknown = Err(AdmissionError::Unknown {
         task_manager: tm(2),
         expected: 2,
     });
-    assert_eq!(machine.admits(tm(2)), unknown);
+    assert_eq!(machine.admits(tm(2), Incarnation::new(1)), unknown);
 }
 
 #[test]
