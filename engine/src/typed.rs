@@ -145,6 +145,7 @@ pub(crate) fn sink<T: Element>(sink: Arc<impl Sink<T>>) -> Behaviour {
             subtask: args.subtask,
             attempt: args.attempt,
             parallelism: args.parallelism,
+            commits: args.commits,
         });
         let writer = writer.map_err(|cause| OperatorError::Sink {
             operator: name.to_owned(),

@@ -4,8 +4,8 @@
 //! call reaches the observer of this thread, if there is one. An observer changes nothing that the
 //! engine sees, except that a crash point may unwind.
 //!
-//! There are two definitions of each function, chosen in this crate: a `cfg` inside a macro would be
-//! that of the caller's crate.
+//! There are two definitions of each function, chosen in this crate: a `cfg` inside a macro would
+//! be that of the caller's crate.
 
 use crate::element::CheckpointId;
 use crate::event_time::{EventTime, Watermark};

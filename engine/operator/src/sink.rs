@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::consumer::Progress;
+use crate::open::CommitRule;
 use crate::source::Surroundings;
 
 /// Why a sink cannot be written. The kinds decide the exit code of the command line.
@@ -46,6 +47,8 @@ pub struct WriterArgs {
     pub attempt: AttemptNumber,
     /// How many writers there are.
     pub parallelism: Parallelism,
+    /// When what is staged is committed.
+    pub commits: CommitRule,
 }
 
 /// A connector's output: describes itself, and makes a writer for each subtask.
@@ -107,6 +110,12 @@ pub trait Sink<T: Element>: Send + Sync + 'static {
     /// [`SinkError`] when the writer cannot even start.
     fn writer(&self, args: WriterArgs) -> Result<Box<dyn SinkWriter<T>>, SinkError>;
 
+    /// What no other sink of a job may write too, in a form that is equal for equal outputs; `None`
+    /// if others may. The front door refuses a job in which two sinks name the same.
+    fn exclusive_output(&self) -> Option<String> {
+        None
+    }
+
     /// Whether what is written stays invisible until it is committed; then there is a
     /// [`committer`](Self::committer), and the sink delivers each record exactly once.
     fn commits(&self) -> bool {
@@ -163,6 +172,18 @@ pub trait Committer: Send + Sync {
 
     /// What a committable is called in messages: a path, a transaction.
     fn name(&self, committable: &Committable) -> String;
+
+    /// Removes what earlier attempts of this subtask have staged or begun and nobody will commit.
+    ///
+    /// Called once, at the end of the job: nothing follows, and all that this subtask had to commit,
+    /// restored committables included, is committed. Not called after a failure. It may touch only
+    /// what belongs to attempts below its own.
+    ///
+    /// # Errors
+    /// [`CommitError`], as for a commit.
+    fn sweep(&self) -> BoxFuture<Result<(), CommitError>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// Takes the records of one subtask.

@@ -8,8 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sameriver_connectors::{CollectedResults, Collector, TextIn, TextOut};
 use sameriver_model::codec::wire;
-use sameriver_model::{AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId};
-use sameriver_operator::Progress;
+use sameriver_model::{
+    AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId,
+};
+use sameriver_operator::{CommitRule, Progress};
 use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
 use sameriver_operator::source::{
     EnumeratorArgs, ReadBatch, ReadStatus, ReaderArgs, Source, SourceError, SourceReader,
@@ -171,6 +173,7 @@ impl Site {
             subtask: subtask(index),
             attempt: AttemptNumber::new(1),
             parallelism: Parallelism::new(parallelism).unwrap(),
+            commits: CommitRule::AtEnd,
         })?;
         Ok((writer, wake))
     }
