@@ -17,15 +17,33 @@ use sameriver_runtime::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::split_queue::SplitQueue;
+use crate::stored::Versioned;
 
 /// How many elements a split has, but for the last.
 const SPLIT_ELEMENTS: usize = 1024;
 
-/// A range of positions in the list.
+/// A range of positions in a list of known length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSplit", into = "StoredSplit")]
 pub struct ElementsSplit {
     from: u64,
     to: u64,
+    count: u64,
+}
+
+/// The range, then the length of the list.
+type StoredSplit = Versioned<(u64, u64, u64)>;
+
+impl From<StoredSplit> for ElementsSplit {
+    fn from(Versioned::V1((from, to, count)): StoredSplit) -> Self {
+        Self { from, to, count }
+    }
+}
+
+impl From<ElementsSplit> for StoredSplit {
+    fn from(split: ElementsSplit) -> Self {
+        Self::V1((split.from, split.to, split.count))
+    }
 }
 
 /// A source of the elements of a list, for tests and examples.
@@ -63,15 +81,18 @@ impl<T: Element + Clone + Sync> Source for Elements<T> {
         true
     }
 
-    fn enumerate(&self, _args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
-        let count = self.elements.len();
-        let splits = (0..count).step_by(SPLIT_ELEMENTS).map(move |from| {
-            let to = count.min(from + SPLIT_ELEMENTS) as u64;
-            let from = from as u64;
-            ElementsSplit { from, to }
-        });
-        let queue: Enumerator<Self> = Box::new(SplitQueue::new(splits));
-        Box::pin(async move { Ok(queue) })
+    fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
+        let queue = match args.restored {
+            Some(bytes) => SplitQueue::restored(self.describe(), &bytes),
+            None => Ok(SplitQueue::new(
+                self.describe(),
+                cut_list(self.elements.len()),
+            )),
+        };
+        Box::pin(async move {
+            let queue: Enumerator<Self> = Box::new(queue?);
+            Ok(queue)
+        })
     }
 
     fn reader(&self, _args: ReaderArgs) -> Result<Reader<Self>, SourceError> {
@@ -83,6 +104,16 @@ impl<T: Element + Clone + Sync> Source for Elements<T> {
             no_more: false,
         }))
     }
+}
+
+fn cut_list(count: usize) -> impl Iterator<Item = ElementsSplit> {
+    (0..count)
+        .step_by(SPLIT_ELEMENTS)
+        .map(move |from| ElementsSplit {
+            from: from as u64,
+            to: count.min(from + SPLIT_ELEMENTS) as u64,
+            count: count as u64,
+        })
 }
 
 struct ElementsReader<T> {
@@ -97,10 +128,11 @@ struct ElementsReader<T> {
 impl<T: Element + Clone + Sync> SourceReader<T, ElementsSplit> for ElementsReader<T> {
     fn add_splits(&mut self, splits: Vec<ElementsSplit>, no_more: bool) -> Result<(), SourceError> {
         self.no_more |= no_more;
-        let ranges = splits
-            .iter()
-            .map(|split| split.from as usize..split.to as usize);
-        self.splits.extend(ranges);
+        for split in &splits {
+            self.check(split)?;
+            self.splits
+                .push_back(split.from as usize..split.to as usize);
+        }
         Ok(())
     }
 
@@ -131,5 +163,33 @@ impl<T: Element + Clone + Sync> SourceReader<T, ElementsSplit> for ElementsReade
             self.current += 1;
         }
         Ok(ReadStatus::Ready)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, ElementsSplit)>, SourceError> {
+        let count = self.elements.len() as u64;
+        let rest = (self.current..).zip(&self.splits);
+        let rest = rest.map(|(position, range)| {
+            let (from, to) = (range.start as u64, range.end as u64);
+            (position, ElementsSplit { from, to, count })
+        });
+        Ok(rest.collect())
+    }
+}
+
+impl<T> ElementsReader<T> {
+    /// Positions mean nothing in another list.
+    fn check(&self, split: &ElementsSplit) -> Result<(), SourceError> {
+        let count = self.elements.len() as u64;
+        if split.count == count && split.from <= split.to && split.to <= count {
+            return Ok(());
+        }
+        Err(SourceError::Other {
+            input: self.name.to_string(),
+            cause: format!(
+                "a split holds the elements {} to {} of a list of {}, but the list has {count}: \
+                 restore with the list that the checkpoint was taken of",
+                split.from, split.to, split.count
+            ),
+        })
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a split gives the bytes from behind the first line feed at or after its first byte
 //! minus one, up to and with the first line feed at or after its last byte: whole lines, and every
-//! byte of the file in exactly one split. Does not know records.
+//! byte of the file in exactly one split. A file whose length is no longer that which the job began
+//! with is an error: its splits mean nothing any more. Does not know records.
 
 use std::io::{self, BufRead as _};
 use std::path::Path;
@@ -14,27 +15,64 @@ use serde::{Deserialize, Serialize};
 
 use crate::file_source::remedy;
 use crate::line_feed::{CHUNK_BYTES, Ending, Feeder, Unwanted};
+use crate::stored::Versioned;
 
 /// What is read beyond the end of a split to find the end of its last line.
 const TAIL_BYTES: u64 = 16 * 1024;
 
-/// A range of bytes of a file: the lines that start in it.
+/// A range of bytes of a file of known length: the lines that start in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSplit", into = "StoredSplit")]
 pub struct FileSplit {
     path: String,
     from: u64,
     to: u64,
+    length: u64,
+}
+
+/// The path, the range, and the length of the file.
+type StoredSplit = Versioned<(String, u64, u64, u64)>;
+
+impl From<StoredSplit> for FileSplit {
+    fn from(Versioned::V1((path, from, to, length)): StoredSplit) -> Self {
+        Self {
+            path,
+            from,
+            to,
+            length,
+        }
+    }
+}
+
+impl From<FileSplit> for StoredSplit {
+    fn from(split: FileSplit) -> Self {
+        Self::V1((split.path, split.from, split.to, split.length))
+    }
 }
 
 impl FileSplit {
-    /// The lines that start at bytes `from..to`.
+    /// The lines that start at bytes `from..to` of a file with `length` bytes.
     ///
     /// # Panics
     /// If the range is empty.
-    pub(crate) fn new(path: &Path, from: u64, to: u64) -> Self {
+    pub(crate) fn new(path: &Path, from: u64, to: u64, length: u64) -> Self {
         assert!(from < to, "a split has at least one byte");
         let path = path.display().to_string();
-        Self { path, from, to }
+        Self {
+            path,
+            from,
+            to,
+            length,
+        }
+    }
+
+    /// What is left of it from byte `next` on, where a line starts; maybe nothing.
+    pub(crate) fn rest(&self, next: u64) -> Self {
+        let from = next;
+        Self {
+            from,
+            ..self.clone()
+        }
     }
 
     /// The file.
@@ -48,6 +86,18 @@ impl FileSplit {
             input: self.path.clone(),
             cause,
             remedy,
+        }
+    }
+
+    fn changed(&self, length: u64) -> SourceError {
+        SourceError::BadData {
+            input: self.path.clone(),
+            at: format!("byte {}", self.from),
+            cause: format!(
+                "the file has {length} bytes, but had {} when the job began",
+                self.length
+            ),
+            remedy: "put the file back as it was, or start the job anew without its checkpoints",
         }
     }
 }
@@ -66,12 +116,15 @@ pub(crate) async fn fetch_split(disk: &dyn Disk, split: &FileSplit, feeder: &Fee
         Ok(()) => Ok(Ok(())),
         Err(Broken::Unwanted) => Err(Unwanted),
         Err(Broken::Disk(cause)) => Ok(Err(split.unreadable(cause))),
+        Err(Broken::Changed(length)) => Ok(Err(split.changed(length))),
     }
 }
 
 enum Broken {
     Unwanted,
     Disk(io::Error),
+    /// The file has this length now.
+    Changed(u64),
 }
 
 impl From<Unwanted> for Broken {
@@ -95,6 +148,10 @@ struct Fetch<'a> {
 
 impl Fetch<'_> {
     async fn run(&mut self, feeder: &Feeder) -> Result<(), Broken> {
+        let length = self.file.length().await?;
+        if length != self.split.length {
+            return Err(Broken::Changed(length));
+        }
         let mut chunk = Bytes::new();
         if self.split.from > 0 {
             chunk = self.skip_started_line().await?;
@@ -122,7 +179,7 @@ impl Fetch<'_> {
     }
 
     /// Passes over the line that began before the split; what was read behind it is left over.
-    async fn skip_started_line(&mut self) -> io::Result<Bytes> {
+    async fn skip_started_line(&mut self) -> Result<Bytes, Broken> {
         loop {
             let mut chunk = self.read().await?;
             if chunk.is_empty() {
@@ -150,10 +207,18 @@ impl Fetch<'_> {
         found
     }
 
-    async fn read(&mut self) -> io::Result<Bytes> {
+    /// The next bytes; none at the end of the file as it was when the job began.
+    async fn read(&mut self) -> Result<Bytes, Broken> {
         let rest = self.split.to.saturating_sub(self.at);
         let length = rest.saturating_add(TAIL_BYTES).min(CHUNK_BYTES as u64);
+        let length = length.min(self.split.length.saturating_sub(self.at));
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
         let chunk = self.file.read_at(self.at, length as usize).await?;
+        if chunk.is_empty() {
+            return Err(Broken::Changed(self.file.length().await?));
+        }
         self.at += chunk.len() as u64;
         Ok(chunk)
     }

@@ -34,8 +34,9 @@ const SPLITS_PER_READER: u64 = 8;
 ///
 /// A line ends with a line feed, with or without a carriage return in front of it; neither is part
 /// of the record. A final line without an end is a line. At parallelism 1 records come in the
-/// order of the files; more readers share the files by byte ranges. What is appended to a file
-/// after the job has started is not promised to be read.
+/// order of the files; more readers share the files by byte ranges. A file must stay as it is while
+/// a job reads it: another length than at the start of the job is an error, since neither splits
+/// nor the places that checkpoints keep mean anything in another file.
 ///
 /// Splits are handed out in the order of the files, so event times that rise over all files within
 /// the bound of the watermarks are never late. Files whose event times overlap belong into sources
@@ -133,14 +134,19 @@ impl<P: LineParser> Source for FileSource<P> {
 
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
         let (paths, split_bytes) = (self.paths.clone(), self.split_bytes);
+        let input = self.describe();
         Box::pin(async move {
+            if let Some(bytes) = args.restored {
+                let queue: Enumerator<Self> = Box::new(SplitQueue::restored(input, &bytes)?);
+                return Ok(queue);
+            }
             let (disk, mut splits) = (args.world.disk(), Vec::new());
             for path in &paths {
                 let length = readable_length(&*disk, path).await?;
                 let size = split_bytes.unwrap_or_else(|| split_size(length, args.parallelism));
                 cut_file(path, length, size, &mut splits);
             }
-            let queue: Enumerator<Self> = Box::new(SplitQueue::new(splits));
+            let queue: Enumerator<Self> = Box::new(SplitQueue::new(input, splits));
             Ok(queue)
         })
     }
@@ -153,7 +159,7 @@ impl<P: LineParser> Source for FileSource<P> {
             splits: VecDeque::new(),
             assigned: 0,
             no_more: false,
-            feed: None,
+            current: None,
         }))
     }
 }
@@ -171,7 +177,7 @@ fn cut_file(path: &Path, length: u64, size: u64, splits: &mut Vec<FileSplit>) {
     let mut from = 0;
     while from < length {
         let to = from.saturating_add(size).min(length);
-        splits.push(FileSplit::new(path, from, to));
+        splits.push(FileSplit::new(path, from, to, length));
         from = to;
     }
 }
@@ -224,7 +230,13 @@ struct FileReader<P: LineParser> {
     /// How many splits were ever started.
     assigned: usize,
     no_more: bool,
-    feed: Option<LineFeed<P>>,
+    current: Option<Current<P>>,
+}
+
+/// The split that is being read.
+struct Current<P: LineParser> {
+    split: FileSplit,
+    feed: LineFeed<P>,
 }
 
 impl<P: LineParser> FileReader<P> {
@@ -239,11 +251,11 @@ impl<P: LineParser> FileReader<P> {
             line_bytes_max: self.line_bytes_max,
         };
         self.assigned += 1;
-        let disk = self.surroundings.world.disk();
+        let (disk, fetched) = (self.surroundings.world.disk(), split.clone());
         let feed = LineFeed::start(&self.surroundings, args, |feeder| async move {
-            fetch_split(&*disk, &split, &feeder).await
+            fetch_split(&*disk, &fetched, &feeder).await
         });
-        self.feed = Some(feed);
+        self.current = Some(Current { split, feed });
     }
 
     fn without_feed(&self) -> ReadStatus {
@@ -268,19 +280,31 @@ impl<P: LineParser> SourceReader<P::Out, FileSplit> for FileReader<P> {
         max: usize,
     ) -> Result<ReadStatus, SourceError> {
         batch.ended.clear();
-        if self.feed.is_none() {
+        if self.current.is_none() {
             self.start_next();
         }
-        let Some(feed) = &mut self.feed else {
+        let Some(current) = &mut self.current else {
             return Ok(self.without_feed());
         };
-        Ok(match feed.read(batch, max)? {
+        Ok(match current.feed.read(batch, max)? {
             Feeding::Some => ReadStatus::Ready,
             Feeding::Waiting => ReadStatus::Waiting,
             Feeding::Ended => {
-                self.feed = None;
+                self.current = None;
                 self.without_feed()
             }
         })
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, FileSplit)>, SourceError> {
+        let waiting = (self.assigned..).zip(self.splits.iter().cloned());
+        let current = self.current.iter().map(|current| {
+            let rest = match current.feed.next_start() {
+                Some(next) => current.split.rest(next),
+                None => current.split.clone(),
+            };
+            (self.assigned - 1, rest)
+        });
+        Ok(current.chain(waiting).collect())
     }
 }

@@ -16,9 +16,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::draws::{DrawSeed, Draws};
 use crate::generator_reader::GeneratorReader;
+use crate::split_queue::{restored_splits, snapshot_splits};
+use crate::stored::Versioned;
 
-/// One partition of a generator.
+/// One partition of a generator, from some record on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredSplit", into = "StoredSplit")]
 pub struct GeneratorSplit {
     /// Which, counted from 0.
     pub partition: u32,
@@ -26,6 +29,33 @@ pub struct GeneratorSplit {
     pub partitions: u32,
     /// How many records this one has.
     pub records: u64,
+    /// The offset of the next record.
+    pub offset: u64,
+}
+
+/// The fields in their order.
+type StoredSplit = Versioned<(u32, u32, u64, u64)>;
+
+impl From<StoredSplit> for GeneratorSplit {
+    fn from(Versioned::V1((partition, partitions, records, offset)): StoredSplit) -> Self {
+        Self {
+            partition,
+            partitions,
+            records,
+            offset,
+        }
+    }
+}
+
+impl From<GeneratorSplit> for StoredSplit {
+    fn from(split: GeneratorSplit) -> Self {
+        Self::V1((
+            split.partition,
+            split.partitions,
+            split.records,
+            split.offset,
+        ))
+    }
 }
 
 /// How a generator makes a record; implemented by [`Drawn`] and [`Counted`].
@@ -181,14 +211,20 @@ impl<R: Recipe> Source for Generator<R> {
     }
 
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
-        let readers = args.parallelism.get();
-        let mut splits: BTreeMap<SubtaskIndex, Vec<GeneratorSplit>> = BTreeMap::new();
-        for split in cut(self.partitions, readers) {
-            let reader = SubtaskIndex::new(split.partition % readers);
-            splits.entry(reader).or_default().push(split);
-        }
-        let enumerator: Enumerator<Self> = Box::new(GeneratorEnumerator { splits });
-        Box::pin(async move { Ok(enumerator) })
+        let (input, readers) = (self.describe(), args.parallelism.get());
+        let all = match args.restored {
+            Some(bytes) => restored_splits(&input, &bytes),
+            None => Ok(cut(self.partitions, readers).collect()),
+        };
+        Box::pin(async move {
+            let mut splits: BTreeMap<SubtaskIndex, Vec<GeneratorSplit>> = BTreeMap::new();
+            for split in all? {
+                let reader = SubtaskIndex::new(split.partition % readers);
+                splits.entry(reader).or_default().push(split);
+            }
+            let enumerator: Enumerator<Self> = Box::new(GeneratorEnumerator { input, splits });
+            Ok(enumerator)
+        })
     }
 
     fn reader(&self, args: ReaderArgs) -> Result<Reader<Self>, SourceError> {
@@ -206,6 +242,7 @@ fn cut(partitions: Partitions, readers: u32) -> impl Iterator<Item = GeneratorSp
     (0..count).map(move |partition| GeneratorSplit {
         partition,
         partitions: count,
+        offset: 0,
         records: match partitions {
             Partitions::Fixed { records, .. } => records,
             Partitions::PerReader { records } => {
@@ -218,6 +255,7 @@ fn cut(partitions: Partitions, readers: u32) -> impl Iterator<Item = GeneratorSp
 
 /// Gives each reader all its partitions at once.
 struct GeneratorEnumerator {
+    input: String,
     splits: BTreeMap<SubtaskIndex, Vec<GeneratorSplit>>,
 }
 
@@ -227,5 +265,9 @@ impl SplitEnumerator<GeneratorSplit> for GeneratorEnumerator {
             splits: self.splits.remove(&reader).unwrap_or_default(),
             no_more: true,
         }
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError> {
+        snapshot_splits(&self.input, self.splits.values().flatten().collect())
     }
 }

@@ -1,7 +1,7 @@
 //! Makes the records of a reader's partitions in turn, at a rate or as fast as they are taken.
 //!
 //! Invariant: within a partition records come by offset, none twice; with a rate none before it is
-//! due. Does not know how a record is made.
+//! due, counted from the record with which this reader began. Does not know how a record is made.
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
@@ -49,9 +49,22 @@ impl Schedule {
 struct Partition {
     index: usize,
     name: Arc<str>,
+    /// Its offset is that of the next record.
     split: GeneratorSplit,
-    /// The next record.
-    offset: u64,
+    /// The first record that this reader makes: the schedule starts with it.
+    first: u64,
+}
+
+impl Partition {
+    /// How many records are due at `now`, those before the first included.
+    fn due(&self, schedule: Schedule, now: Monotonic) -> u64 {
+        schedule.due(&self.split, now).saturating_add(self.first)
+    }
+
+    /// When the next record is due.
+    fn instant(&self, schedule: Schedule) -> Monotonic {
+        schedule.instant(&self.split, self.split.offset - self.first)
+    }
 }
 
 /// The reader of one subtask.
@@ -93,11 +106,11 @@ impl<R: Recipe> GeneratorReader<R> {
         let mut earliest = None;
         for _ in 0..self.partitions.len() {
             let partition = &self.partitions[self.turn];
-            let due = schedule.due(&partition.split, now);
-            if due > partition.offset {
+            let due = partition.due(schedule, now);
+            if due > partition.split.offset {
                 return Ok(due);
             }
-            let instant = schedule.instant(&partition.split, partition.offset);
+            let instant = partition.instant(schedule);
             earliest = Some(earliest.map_or(instant, |other: Monotonic| other.min(instant)));
             self.turn = (self.turn + 1) % self.partitions.len();
         }
@@ -107,7 +120,7 @@ impl<R: Recipe> GeneratorReader<R> {
     /// Makes up to `max` records of the partition whose turn it is, and passes the turn on.
     fn make(&mut self, batch: &mut ReadBatch<R::Out>, max: usize, due: u64) {
         let partition = &mut self.partitions[self.turn];
-        let (split, from) = (partition.split, partition.offset);
+        let (split, from) = (partition.split, partition.split.offset);
         let to = from.saturating_add(max as u64).min(split.records).min(due);
         let recipe = &self.recipe;
         batch
@@ -120,7 +133,7 @@ impl<R: Recipe> GeneratorReader<R> {
             to,
             unit: "record",
         };
-        partition.offset = to;
+        partition.split.offset = to;
         if to == split.records {
             batch.ended.push(partition.index);
             self.partitions.remove(self.turn);
@@ -145,7 +158,7 @@ impl<R: Recipe> SourceReader<R::Out, GeneratorSplit> for GeneratorReader<R> {
                 index: self.assigned,
                 name: Arc::from(format!("{} partition {}", self.name, split.partition)),
                 split,
-                offset: 0,
+                first: split.offset,
             });
             self.assigned += 1;
         }
@@ -177,6 +190,11 @@ impl<R: Recipe> SourceReader<R::Out, GeneratorSplit> for GeneratorReader<R> {
             Err(instant) => Ok(ReadStatus::Until(instant)),
         }
     }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, GeneratorSplit)>, SourceError> {
+        let partitions = self.partitions.iter();
+        Ok(partitions.map(|rest| (rest.index, rest.split)).collect())
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +217,7 @@ mod tests {
                 rate: NonZeroU64::new(rate).expect("the range starts at 1"),
             };
             let (partition, records) = (draw % partitions, u64::MAX);
-            let split = GeneratorSplit { partition, partitions, records };
+            let split = GeneratorSplit { partition, partitions, records, offset: 0 };
             let instant = schedule.instant(&split, offset);
             prop_assert!(schedule.due(&split, instant) > offset);
             if instant > schedule.start {

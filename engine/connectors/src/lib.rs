@@ -27,6 +27,7 @@ pub mod print;
 pub mod socket_source;
 mod split_queue;
 pub mod stdin;
+mod stored;
 mod stream_reader;
 pub mod text_in;
 pub mod text_out;

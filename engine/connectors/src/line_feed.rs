@@ -169,6 +169,11 @@ impl<P: LineParser> LineFeed<P> {
         Ok(feeding)
     }
 
+    /// Where the first line starts that was not handed out, once the task has said where lines start.
+    pub(crate) fn next_start(&self) -> Option<u64> {
+        self.cutter.as_ref().map(LineCutter::start)
+    }
+
     fn fill(&mut self, records: &mut Vec<P::Out>, max: usize) -> Result<Feeding, SourceError> {
         loop {
             if let Some(cutter) = &mut self.cutter {

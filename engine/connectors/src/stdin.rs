@@ -89,7 +89,8 @@ impl<P: LineParser> Source for Stdin<P> {
     }
 
     fn enumerate(&self, _args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
-        Box::pin(async { Ok(one_stream()) })
+        let input = self.describe();
+        Box::pin(async move { Ok(one_stream(input)) })
     }
 
     fn reader(&self, args: ReaderArgs) -> Result<Reader<Self>, SourceError> {

@@ -5,23 +5,51 @@
 
 use std::sync::Arc;
 
+use sameriver_model::SubtaskIndex;
 use sameriver_operator::source::{
-    ReadBatch, ReadStatus, SourceError, SourceReader, SplitEnumerator, Surroundings,
+    Assignment, ReadBatch, ReadStatus, SourceError, SourceReader, SplitEnumerator, Surroundings,
 };
 use sameriver_runtime::{BoxFuture, World};
 use serde::{Deserialize, Serialize};
 
 use crate::line_feed::{Ending, FeedArgs, Feeder, Feeding, LineFeed};
 use crate::line_parser::LineParser;
-use crate::split_queue::SplitQueue;
 
 /// All of an input that arrives once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WholeStream;
 
 /// The enumerator of an input that arrives once.
-pub(crate) fn one_stream() -> Box<dyn SplitEnumerator<WholeStream>> {
-    Box::new(SplitQueue::new([WholeStream]))
+pub(crate) fn one_stream(input: String) -> Box<dyn SplitEnumerator<WholeStream>> {
+    let rest = Some(WholeStream);
+    Box::new(OneStream { input, rest })
+}
+
+struct OneStream {
+    input: String,
+    rest: Option<WholeStream>,
+}
+
+impl SplitEnumerator<WholeStream> for OneStream {
+    fn assign(&mut self, _reader: SubtaskIndex) -> Assignment<WholeStream> {
+        Assignment {
+            splits: self.rest.take().into_iter().collect(),
+            no_more: true,
+        }
+    }
+
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError> {
+        Err(not_replayable(&self.input))
+    }
+}
+
+fn not_replayable(input: &str) -> SourceError {
+    SourceError::Other {
+        input: input.to_owned(),
+        cause: "it cannot be read again, so it takes part in no checkpoint: run the job without \
+                checkpoints, or write the input to a file first"
+            .to_owned(),
+    }
 }
 
 /// Starts the task that feeds the input.
@@ -42,6 +70,7 @@ pub(crate) struct Stream<P> {
 /// One reader: at most one has anything to read.
 pub(crate) struct StreamReader<P> {
     surroundings: Surroundings,
+    input: String,
     stream: Option<Stream<P>>,
     feed: Option<LineFeed<P>>,
     no_more: bool,
@@ -52,6 +81,7 @@ impl<P: LineParser> StreamReader<P> {
     pub(crate) fn new(surroundings: Surroundings, stream: Stream<P>) -> Self {
         Self {
             surroundings,
+            input: stream.input.clone(),
             stream: Some(stream),
             feed: None,
             no_more: false,
@@ -105,5 +135,9 @@ impl<P: LineParser> SourceReader<P::Out, WholeStream> for StreamReader<P> {
                 self.without_feed()
             }
         })
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, WholeStream)>, SourceError> {
+        Err(not_replayable(&self.input))
     }
 }

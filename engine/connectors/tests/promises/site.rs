@@ -11,12 +11,12 @@ use sameriver_model::codec::wire;
 use sameriver_model::{
     AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId,
 };
-use sameriver_operator::{CommitRule, Progress};
 use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
 use sameriver_operator::source::{
     EnumeratorArgs, ReadBatch, ReadStatus, ReaderArgs, Source, SourceError, SourceReader,
     SplitEnumerator, Surroundings,
 };
+use sameriver_operator::{CommitRule, Progress};
 use sameriver_runtime::{Wake, World};
 use sameriver_runtime_tokio::TokioWorld;
 
