@@ -6,6 +6,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::judge::Invariant;
+
 /// What kind of promise a run broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
@@ -57,23 +59,47 @@ impl fmt::Display for FindingKind {
 /// A broken promise with its evidence in one sentence.
 ///
 /// ```
-/// use sameriver_sim::Finding;
+/// use sameriver_sim::{Finding, Invariant};
 /// assert_eq!(Finding::safety("word `a` lacks 1").to_string(), "safety: word `a` lacks 1");
+/// let breach = Finding::breach(Invariant::Output, "row 3 is lost");
+/// assert_eq!(breach.to_string(), "I1 safety: row 3 is lost");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{kind}: {evidence}")]
 pub struct Finding {
     /// The broken promise.
     pub kind: FindingKind,
+    /// Which oracle saw it, if one did.
+    pub invariant: Option<Invariant>,
     /// What was seen.
     pub evidence: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(invariant) = self.invariant {
+            write!(f, "{invariant} ")?;
+        }
+        write!(f, "{}: {}", self.kind, self.evidence)
+    }
 }
 
 impl Finding {
     /// A finding of `kind`.
     pub fn new(kind: FindingKind, evidence: impl Into<String>) -> Self {
-        let evidence = evidence.into();
-        Self { kind, evidence }
+        Self {
+            kind,
+            invariant: None,
+            evidence: evidence.into(),
+        }
+    }
+
+    /// An oracle's finding.
+    pub fn breach(invariant: Invariant, evidence: impl Into<String>) -> Self {
+        Self {
+            kind: invariant.kind(),
+            invariant: Some(invariant),
+            evidence: evidence.into(),
+        }
     }
 
     /// Something wrong came out.

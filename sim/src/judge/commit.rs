@@ -1,0 +1,96 @@
+//! I8: nothing is committed of a checkpoint that is not published.
+//!
+//! Invariant: published is what the store's log says, at the instant of the commit: not what a
+//! node believes.
+
+use super::history::{Fact, History};
+use super::{Compared, Invariant};
+use crate::finding::Finding;
+
+/// Looks up the checkpoint of every commit.
+///
+/// # Errors
+/// [`Finding`] with the first commit that was not allowed.
+pub fn commit(history: &History) -> Result<Compared, Finding> {
+    let published = history.publications();
+    let mut items = 0;
+    for (position, fact) in history.facts() {
+        let Fact::Committed {
+            operator,
+            attempt,
+            checkpoint,
+            what,
+        } = fact
+        else {
+            continue;
+        };
+        let publication = published.of(*checkpoint);
+        let complaint = match publication {
+            None => "which was never published".to_owned(),
+            Some(publication) if publication.position > position => {
+                "before it was published".to_owned()
+            }
+            // Ids are taken again by the next leader: then it is another checkpoint.
+            Some(publication) if attempt.epoch() < publication.attempt.epoch() => {
+                format!("but the published one is of {}", publication.attempt)
+            }
+            Some(_) => {
+                items += 1;
+                continue;
+            }
+        };
+        return Err(Finding::breach(
+            Invariant::Commit,
+            format!("{operator} of {attempt} committed {what} of {checkpoint}, {complaint}"),
+        ));
+    }
+    Ok(Compared {
+        invariant: Invariant::Commit,
+        items,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use sameriver_model::AttemptNumber;
+
+    use super::super::history::by_hand::{attempt, checkpoint, history, published};
+    use super::*;
+
+    fn committed(by: AttemptNumber, id: u64) -> Fact {
+        Fact::Committed {
+            operator: "files".to_owned(),
+            attempt: by,
+            checkpoint: checkpoint(id),
+            what: format!("part-{id}"),
+        }
+    }
+
+    fn judged(facts: Vec<Fact>) -> Result<u64, String> {
+        let judged = commit(&history(facts));
+        judged.map(|c| c.items).map_err(|f| f.evidence)
+    }
+
+    #[test]
+    fn a_commit_behind_the_publication_passes_also_by_a_later_attempt() {
+        let facts = vec![
+            published(1, 1, attempt(1, 1)),
+            committed(attempt(1, 1), 1),
+            committed(attempt(2, 1), 1),
+        ];
+        assert_eq!(judged(facts), Ok(2));
+    }
+
+    #[test]
+    fn a_commit_at_the_barrier_is_found() {
+        let early = vec![committed(attempt(1, 1), 1), published(1, 1, attempt(1, 1))];
+        assert!(judged(early).is_err_and(|e| e.contains("before it was published")));
+        assert!(judged(vec![committed(attempt(1, 1), 1)]).is_err_and(|e| e.contains("never")));
+    }
+
+    #[test]
+    fn a_commit_of_a_deposed_leader_s_checkpoint_of_the_same_id_is_found() {
+        let facts = vec![published(2, 1, attempt(2, 1)), committed(attempt(1, 3), 1)];
+        assert!(judged(facts).is_err_and(|e| e.contains("is of a2.1")));
+    }
+}
