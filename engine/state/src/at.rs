@@ -89,9 +89,18 @@ impl<K: Key> At<'_, K> {
     /// # Errors
     /// [`StateError::Key`] when the key has no canonical bytes.
     pub fn timer_at(&mut self, time: impl Into<EventTime>) -> Result<(), StateError> {
-        let timers = &mut self.state.timers;
-        timers.register(time.into(), self.key, self.hash, ())?;
+        let (timers, time) = (&mut self.state.timers, time.into());
+        if timers.register(time, self.key, self.hash, ())? {
+            self.tell("set", time);
+        }
         Ok(())
+    }
+
+    #[inline]
+    fn tell(&self, what: &'static str, time: EventTime) {
+        if let Some(owner) = &self.state.owner {
+            owner.timer(what, self.hash, time);
+        }
     }
 
     /// Takes back what [`timer_at`](Self::timer_at) asked for, if it was not called yet.
@@ -99,7 +108,10 @@ impl<K: Key> At<'_, K> {
     /// # Errors
     /// As [`timer_at`](Self::timer_at).
     pub fn delete_timer(&mut self, time: impl Into<EventTime>) -> Result<(), StateError> {
-        self.state.timers.delete(time.into(), self.key, &())?;
+        let time = time.into();
+        if self.state.timers.delete(time, self.key, &())? {
+            self.tell("deleted", time);
+        }
         Ok(())
     }
 }

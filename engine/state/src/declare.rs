@@ -81,7 +81,7 @@ impl<'a, K: Key> Declare<'a, K> {
     }
 
     /// Makes the table and gives its number.
-    fn add<T: Send + 'static>(&mut self, descriptor: StateDescriptor) -> Result<u16, DeclareError> {
+    fn add<T: Value>(&mut self, descriptor: StateDescriptor) -> Result<u16, DeclareError> {
         let state = &mut *self.state;
         let name = descriptor.name();
         if name.is_empty() {

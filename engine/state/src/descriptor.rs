@@ -17,6 +17,26 @@ pub enum StateKind {
     Map,
 }
 
+impl StateKind {
+    /// How snapshots name it; never changed.
+    pub(crate) const fn code(self) -> u8 {
+        match self {
+            Self::Value => 0,
+            Self::List => 1,
+            Self::Map => 2,
+        }
+    }
+
+    pub(crate) const fn of_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Value),
+            1 => Some(Self::List),
+            2 => Some(Self::Map),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for StateKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

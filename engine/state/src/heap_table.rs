@@ -2,7 +2,8 @@
 //!
 //! Invariant: an entry is in the table of its key's group, and only groups of the table's range are
 //! ever asked for. The order of entries never depends on hashes: who wants all of them gets them in
-//! the order of their keys' bytes. Knows nothing of operators and time.
+//! the order of their keys' bytes. While a snapshot runs, an entry is saved before its first write.
+//! Knows nothing of operators and time.
 
 use std::borrow::Borrow;
 
@@ -15,6 +16,9 @@ use crate::key_bytes::KeyBytes;
 use crate::key_group_table::{Entries, Entry, KeyGroupTable};
 use crate::look_ahead::{Place, Places};
 use crate::probe_hash::{self, ProbeHash};
+use saving::Saving;
+
+mod saving;
 
 /// The values of one state of one subtask.
 ///
@@ -45,6 +49,9 @@ pub struct HeapTable<K, V> {
     range: KeyGroupRange,
     max: MaxParallelism,
     epoch: Epoch,
+    /// While a snapshot runs: entries that say less are part of it, and not saved yet.
+    unsaved_below: Epoch,
+    saving: Option<Box<Saving<K, V>>>,
     len: usize,
     pub(crate) places: Places,
 }
@@ -57,6 +64,8 @@ impl<K: Key, V> HeapTable<K, V> {
             range,
             max,
             epoch: Epoch::default(),
+            unsaved_below: Epoch::default(),
+            saving: None,
             len: 0,
             places: Places::new(),
         }
@@ -87,25 +96,31 @@ impl<K: Key, V> HeapTable<K, V> {
         let (group, version) = (self.group(hash), self.epoch);
         self.places.stir();
         let entries = self.groups[group].with_room(hash);
-        let len = &mut self.len;
-        let entry = entries
-            .entry(
-                probe_hash::probe(hash),
-                |entry| entry.key.borrow() == key,
-                Entry::probe,
-            )
-            .or_insert_with(|| {
-                *len += 1;
-                Entry {
+        let found = entries.entry(
+            probe_hash::probe(hash),
+            |entry| entry.key.borrow() == key,
+            Entry::probe,
+        );
+        match found {
+            hash_table::Entry::Occupied(occupied) => {
+                let entry = occupied.into_mut();
+                if entry.version < self.unsaved_below {
+                    saving::save(&mut self.saving, group, entry);
+                }
+                entry.version = version;
+                &mut entry.value
+            }
+            hash_table::Entry::Vacant(vacant) => {
+                self.len += 1;
+                let entry = vacant.insert(Entry {
                     key: key.to_owned(),
                     value: make(),
                     hash: ProbeHash::of(hash),
                     version,
-                }
-            })
-            .into_mut();
-        entry.version = version;
-        &mut entry.value
+                });
+                &mut entry.into_mut().value
+            }
+        }
     }
 
     /// The value of `key`.
@@ -146,6 +161,9 @@ impl<K: Key, V> HeapTable<K, V> {
         let entries = self.groups[place.group as usize].find_mut(hash);
         let entry = entries.get_bucket_mut(place.bucket());
         let entry = entry.expect("the entry was there a moment ago");
+        if entry.version < self.unsaved_below {
+            saving::save(&mut self.saving, place.group as usize, entry);
+        }
         entry.version = self.epoch;
         &mut entry.value
     }
@@ -163,6 +181,9 @@ impl<K: Key, V> HeapTable<K, V> {
         let (group, version) = (self.group(hash), self.epoch);
         let entries = self.groups[group].find_mut(hash);
         let entry = entries.find_mut(probe_hash::probe(hash), |entry| entry.key.borrow() == key)?;
+        if entry.version < self.unsaved_below {
+            saving::save(&mut self.saving, group, entry);
+        }
         entry.version = version;
         Some(&mut entry.value)
     }
@@ -181,6 +202,9 @@ impl<K: Key, V> HeapTable<K, V> {
         let entries = self.groups[group].find_mut(hash);
         let found = entries.find_entry(probe_hash::probe(hash), |entry| entry.key.borrow() == key);
         let (entry, _) = found.ok()?.remove();
+        if entry.version < self.unsaved_below {
+            saving::save(&mut self.saving, group, &entry);
+        }
         self.len -= 1;
         self.places.stir();
         Some(entry.value)
@@ -221,11 +245,6 @@ impl<K: Key, V> HeapTable<K, V> {
     /// The span in which writes fall now.
     pub fn epoch(&self) -> Epoch {
         self.epoch
-    }
-
-    /// Begins the span after a snapshot: entries written from now on are newer than it.
-    pub fn begin_epoch(&mut self) {
-        self.epoch = self.epoch.next();
     }
 
     /// The span in which the value of `key` was last written.
@@ -269,6 +288,9 @@ impl<K: Key, V> HeapTable<K, Option<V>> {
         match found {
             hash_table::Entry::Occupied(mut occupied) => {
                 let entry = occupied.get_mut();
+                if entry.version < self.unsaved_below {
+                    saving::save(&mut self.saving, group, entry);
+                }
                 entry.version = version;
                 let answer = change(&mut entry.value);
                 if entry.value.is_none() {

@@ -166,6 +166,17 @@ impl<K, V> KeyGroupTable<K, V> {
         all.map(|sub_table| &sub_table.entries)
     }
 
+    /// How many sub-tables there are. One that is split keeps its number; what moves out of it gets
+    /// the next free one.
+    pub(crate) fn sub_tables_len(&self) -> usize {
+        1 + self.others.len()
+    }
+
+    /// The entries of one sub-table.
+    pub(crate) fn sub_table_mut(&mut self, number: usize) -> &mut Entries<K, V> {
+        &mut self.at_mut(number).entries
+    }
+
     /// All entries, in no meaningful order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry<K, V>> {
         self.sub_tables().flatten()

@@ -3,9 +3,12 @@
 //! Invariant: the tables are those that were declared, in that order, and none is added later.
 
 use std::any::{Any, type_name};
+use std::sync::Arc;
 
+use sameriver_model::probe::{Probe, observe};
 use sameriver_model::{
-    EventTime, Key, KeyGroupRange, KeyHash, MaxParallelism, ProcessingTime, Watermark,
+    AttemptNumber, EventTime, Key, KeyGroupRange, KeyHash, MaxParallelism, ProcessingTime,
+    RestoredState, SectionWriter, SubtaskId, Uid, Watermark,
 };
 
 use crate::at::At;
@@ -13,26 +16,121 @@ use crate::declare::Declare;
 use crate::descriptor::StateDescriptor;
 use crate::error::StateError;
 use crate::heap_table::HeapTable;
+use crate::restore::{RestoreError, refuse_undeclared};
+use crate::snapshot::{SnapshotError, StateAddress, WalkBudget};
 use crate::timer_store::{DueTimer, TimerStore};
+use crate::value::Value;
 
 /// A table whose value type only the handle knows.
 pub(crate) trait AnyTable<K>: Any + Send {
-    fn begin_epoch(&mut self);
     fn len(&self) -> usize;
     fn look_ahead(&mut self, keys: &[(KeyHash, K)]);
+    fn begin_snapshot(&mut self);
+    fn drop_snapshot(&mut self);
+    fn walk(
+        &mut self,
+        of: StateAddress<'_>,
+        budget: &mut WalkBudget,
+        sections: &mut SectionWriter,
+    ) -> Result<bool, SnapshotError>;
+    fn restore(
+        &mut self,
+        of: StateAddress<'_>,
+        restored: &RestoredState,
+    ) -> Result<(), RestoreError>;
 }
 
-impl<K: Key, T: Send + 'static> AnyTable<K> for HeapTable<K, Option<T>> {
-    fn begin_epoch(&mut self) {
-        Self::begin_epoch(self);
-    }
-
+impl<K: Key, T: Value> AnyTable<K> for HeapTable<K, Option<T>> {
     fn len(&self) -> usize {
         Self::len(self)
     }
 
     fn look_ahead(&mut self, keys: &[(KeyHash, K)]) {
         Self::look_ahead(self, keys);
+    }
+
+    fn begin_snapshot(&mut self) {
+        Self::begin_snapshot(self);
+    }
+
+    fn drop_snapshot(&mut self) {
+        Self::drop_snapshot(self);
+    }
+
+    fn walk(
+        &mut self,
+        of: StateAddress<'_>,
+        budget: &mut WalkBudget,
+        sections: &mut SectionWriter,
+    ) -> Result<bool, SnapshotError> {
+        Self::walk(self, of, budget, sections)
+    }
+
+    fn restore(
+        &mut self,
+        of: StateAddress<'_>,
+        restored: &RestoredState,
+    ) -> Result<(), RestoreError> {
+        Self::restore(self, of, restored)
+    }
+}
+
+/// Whose state it is, for the [probes](sameriver_model::probe) of its timers.
+///
+/// ```
+/// use sameriver_model::{AttemptNumber, SubtaskId, SubtaskIndex, VertexId};
+/// let owner = sameriver_state::Owner {
+///     operator: "totals".into(),
+///     subtask: SubtaskId::new(VertexId::new(1), SubtaskIndex::new(0)),
+///     attempt: AttemptNumber::new(1),
+/// };
+/// assert_eq!(&*owner.operator, "totals");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The operator's uid.
+    pub operator: Arc<str>,
+    /// The subtask.
+    pub subtask: SubtaskId,
+    /// Its attempt.
+    pub attempt: AttemptNumber,
+}
+
+impl Owner {
+    /// Tells the observer of a timer: `set`, `fired` or `deleted`.
+    #[inline]
+    pub fn timer(&self, what: &'static str, key: KeyHash, time: EventTime) {
+        observe(&Probe::Timer {
+            operator: &self.operator,
+            subtask: self.subtask,
+            attempt: self.attempt,
+            key,
+            time,
+            what,
+        });
+    }
+
+    /// Tells the observer that the operator's clock has moved.
+    #[inline]
+    pub fn watermark(&self, watermark: Watermark) {
+        observe(&Probe::Watermark {
+            operator: &self.operator,
+            subtask: self.subtask,
+            attempt: self.attempt,
+            watermark,
+        });
+    }
+
+    /// Tells the observer that a record was judged late.
+    #[inline]
+    pub fn late(&self, time: EventTime, watermark: Watermark) {
+        observe(&Probe::Late {
+            operator: &self.operator,
+            subtask: self.subtask,
+            attempt: self.attempt,
+            time,
+            watermark,
+        });
     }
 }
 
@@ -67,6 +165,7 @@ pub struct KeyedState<K> {
     pub(crate) scratch: Vec<u8>,
     pub(crate) range: KeyGroupRange,
     pub(crate) max: MaxParallelism,
+    pub(crate) owner: Option<Owner>,
 }
 
 impl<K: Key> KeyedState<K> {
@@ -87,9 +186,17 @@ impl<K: Key> KeyedState<K> {
             scratch: Vec::new(),
             range,
             max,
+            owner: None,
         };
         let handles = states(&mut Declare::new(&mut state))?;
         Ok((state, handles))
+    }
+
+    /// The same state, whose timers the observer hears of.
+    #[must_use]
+    pub fn owned_by(self, owner: Owner) -> Self {
+        let owner = Some(owner);
+        Self { owner, ..self }
     }
 
     /// What was declared, in that order.
@@ -130,7 +237,11 @@ impl<K: Key> KeyedState<K> {
     /// Takes out the next timer at or before `up_to`: in the order of (time, key's bytes).
     #[inline]
     pub fn pop_timer(&mut self, up_to: Watermark) -> Option<DueTimer<K>> {
-        self.timers.pop_due(up_to)
+        let due = self.timers.pop_due(up_to)?;
+        if let Some(owner) = &self.owner {
+            owner.timer("fired", due.hash, due.time);
+        }
+        Some(due)
     }
 
     /// When the next timer is due.
@@ -144,11 +255,66 @@ impl<K: Key> KeyedState<K> {
         self.tables.iter().map(|table| table.len()).sum()
     }
 
-    /// Begins the span after a snapshot in every table.
-    pub fn begin_epoch(&mut self) {
+    /// Begins a snapshot of all states and timers as they are now. One that is under way is dropped.
+    pub fn begin_snapshot(&mut self) {
         for table in &mut self.tables {
-            table.begin_epoch();
+            table.begin_snapshot();
         }
+        self.timers.begin_snapshot(self.max);
+    }
+
+    /// Goes on with the snapshot, up to the budget; says whether all of it is written. Without a
+    /// snapshot there is nothing to write.
+    ///
+    /// # Errors
+    /// [`SnapshotError`] when a key or a value cannot be turned into bytes.
+    pub fn walk(
+        &mut self,
+        operator: &Uid,
+        budget: &mut WalkBudget,
+        sections: &mut SectionWriter,
+    ) -> Result<bool, SnapshotError> {
+        for (table, descriptor) in self.tables.iter_mut().zip(&self.descriptors) {
+            let of = StateAddress {
+                operator,
+                descriptor,
+            };
+            if !table.walk(of, budget, sections)? {
+                return Ok(false);
+            }
+        }
+        Ok(self.timers.walk(operator, budget, sections))
+    }
+
+    /// Nobody wants the snapshot any more.
+    pub fn drop_snapshot(&mut self) {
+        for table in &mut self.tables {
+            table.drop_snapshot();
+        }
+        self.timers.drop_snapshot();
+    }
+
+    /// Takes over the states and timers that a snapshot has of this operator.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when something else was declared when it was taken, or when it cannot be
+    /// read.
+    pub fn restore(
+        &mut self,
+        operator: &Uid,
+        restored: &RestoredState,
+    ) -> Result<(), RestoreError> {
+        let names = self.descriptors.iter().map(StateDescriptor::name);
+        refuse_undeclared(restored, operator, &names.collect::<Vec<_>>(), true)?;
+        for (table, descriptor) in self.tables.iter_mut().zip(&self.descriptors) {
+            let of = StateAddress {
+                operator,
+                descriptor,
+            };
+            table.restore(of, restored)?;
+        }
+        let (range, max) = (self.range, self.max);
+        self.timers.restore(operator, range, max, restored)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Keyed state: what is declared, the tables that hold it, and timers.
 //!
 //! Reading order: [`declare`] → [`keyed_state`] → [`at`] → [`value_state`], [`list_state`],
-//! [`map_state`] → [`heap_table`] → `key_group_table` → `look_ahead` → [`timer_store`].
+//! [`map_state`] → [`heap_table`] → `key_group_table` → `look_ahead` → [`timer_store`] →
+//! [`snapshot`] → [`restore`].
 //!
 //! Invariant: a key's state is in the one subtask that owns the key's group; the same hash that
 //! routed a record finds its entry. Nothing here awaits, does I/O or reads a clock.
@@ -21,6 +22,8 @@ mod look_ahead;
 mod map_entries;
 pub mod map_state;
 mod probe_hash;
+pub mod restore;
+pub mod snapshot;
 pub mod timer_store;
 pub mod value;
 pub mod value_state;
@@ -31,9 +34,11 @@ pub use descriptor::{StateDescriptor, StateKind};
 pub use epoch::Epoch;
 pub use error::{DeclareError, StateError};
 pub use heap_table::HeapTable;
-pub use keyed_state::KeyedState;
+pub use keyed_state::{KeyedState, Owner};
 pub use list_state::ListState;
 pub use map_state::MapState;
+pub use restore::{RestoreError, refuse_undeclared};
+pub use snapshot::{SnapshotError, StateAddress, WalkBudget};
 pub use timer_store::{DueTimer, TimerStore};
 pub use value::Value;
 pub use value_state::ValueState;

@@ -1,18 +1,30 @@
 //! Timers in the order in which they are due: time, key, namespace.
 //!
 //! Invariant: there is at most one timer per (time, key, namespace); ties are broken by the
-//! `ordered` bytes, never by the order of registration or by hashes. Does not fire anything and
-//! knows only the times it is given: that is the operator's business.
+//! `ordered` bytes, never by the order of registration or by hashes. While a snapshot runs, a timer
+//! that was there when it began is saved before it goes. Does not fire anything and knows only the
+//! times it is given: that is the operator's business.
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use sameriver_model::codec::ordered::{self, OrderedError};
-use sameriver_model::{EventTime, Key, KeyHash, Watermark};
+use sameriver_model::{
+    EventTime, Key, KeyGroup, KeyGroupRange, KeyHash, MaxParallelism, RestoredState, SectionId,
+    SectionKind, SectionWriter, Uid, Watermark,
+};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::epoch::Epoch;
 use crate::error::StateError;
 use crate::key_bytes::KeyBytes;
+use crate::restore::{self, Reading, RestoreError};
+use crate::snapshot::{FORMAT, Waiting, WalkBudget, write_part};
+
+/// How many timers the walker of a snapshot looks at before it asks for its budget.
+const WALK_AT_ONCE: usize = 64;
 
 /// A timer whose time has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +58,55 @@ pub struct DueTimer<K, N = ()> {
 /// # Ok::<(), sameriver_state::StateError>(())
 /// ```
 pub struct TimerStore<K, N = ()> {
-    timers: BTreeMap<KeyBytes, DueTimer<K, N>>,
+    timers: BTreeMap<KeyBytes, Held<K, N>>,
     address: Vec<u8>,
+    epoch: Epoch,
+    saving: Option<Box<Saving>>,
+}
+
+/// A timer, and when it was registered.
+struct Held<K, N> {
+    timer: DueTimer<K, N>,
+    version: Epoch,
+}
+
+/// A snapshot that is under way. The walker goes by address, so it needs no marks.
+struct Saving {
+    max: MaxParallelism,
+    /// Timers of later epochs are not part of it.
+    epoch: Epoch,
+    /// The address of the last timer that the walker has saved.
+    walked: Option<KeyBytes>,
+    /// Whether the walker has seen all timers.
+    is_walked: bool,
+    /// What is saved and not written yet, by key group.
+    waiting: Waiting,
+}
+
+impl Saving {
+    fn push(&mut self, hash: KeyHash, address: &[u8]) -> usize {
+        let group = hash.group(self.max).get() as usize;
+        self.waiting
+            .push(group, |out| out.extend_from_slice(address));
+        group
+    }
+
+    /// Saves a timer that goes, unless it is saved already or younger than the snapshot.
+    fn before_it_goes(&mut self, address: &KeyBytes, hash: KeyHash, version: Epoch) {
+        let is_walked = self.is_walked || self.walked.as_ref().is_some_and(|at| address <= at);
+        if version <= self.epoch && !is_walked {
+            self.push(hash, address.as_slice());
+        }
+    }
+}
+
+fn section(operator: &Uid, group: usize) -> SectionId {
+    SectionId {
+        operator: operator.clone(),
+        state: String::new(),
+        kind: SectionKind::Timers,
+        group: Some(KeyGroup::new(group as u32)),
+    }
 }
 
 impl<K, N> Default for TimerStore<K, N> {
@@ -55,6 +114,8 @@ impl<K, N> Default for TimerStore<K, N> {
         Self {
             timers: BTreeMap::new(),
             address: Vec::new(),
+            epoch: Epoch::default(),
+            saving: None,
         }
     }
 }
@@ -97,16 +158,15 @@ impl<K: Key, N: Serialize> TimerStore<K, N> {
         if self.timers.contains_key(self.address.as_slice()) {
             return Ok(false);
         }
-        let key = key.to_owned();
-        self.timers.insert(
-            KeyBytes::of(&self.address),
-            DueTimer {
-                time,
-                key,
-                hash,
-                namespace,
-            },
-        );
+        let timer = DueTimer {
+            time,
+            key: key.to_owned(),
+            hash,
+            namespace,
+        };
+        let version = self.epoch;
+        let address = KeyBytes::of(&self.address);
+        self.timers.insert(address, Held { timer, version });
         Ok(true)
     }
 
@@ -120,7 +180,13 @@ impl<K: Key, N: Serialize> TimerStore<K, N> {
         Q: Serialize + ?Sized,
     {
         address(&mut self.address, time, key, namespace)?;
-        Ok(self.timers.remove(self.address.as_slice()).is_some())
+        let Some((address, held)) = self.timers.remove_entry(self.address.as_slice()) else {
+            return Ok(false);
+        };
+        if let Some(saving) = &mut self.saving {
+            saving.before_it_goes(&address, held.timer.hash, held.version);
+        }
+        Ok(true)
     }
 
     /// Takes out the first timer, if its time is at or before `up_to`.
@@ -129,14 +195,18 @@ impl<K: Key, N: Serialize> TimerStore<K, N> {
         if self.next_time()? > up_to.time() {
             return None;
         }
-        self.timers.pop_first().map(|(_, timer)| timer)
+        let (address, held) = self.timers.pop_first()?;
+        if let Some(saving) = &mut self.saving {
+            saving.before_it_goes(&address, held.timer.hash, held.version);
+        }
+        Some(held.timer)
     }
 
     /// When the first timer is due.
     #[inline]
     pub fn next_time(&self) -> Option<EventTime> {
-        let (_, timer) = self.timers.first_key_value()?;
-        Some(timer.time)
+        let (_, held) = self.timers.first_key_value()?;
+        Some(held.timer.time)
     }
 
     /// How many timers there are.
@@ -151,7 +221,101 @@ impl<K: Key, N: Serialize> TimerStore<K, N> {
 
     /// All timers in the order in which they will be due.
     pub fn iter(&self) -> impl Iterator<Item = &DueTimer<K, N>> {
-        self.timers.values()
+        self.timers.values().map(|held| &held.timer)
+    }
+
+    /// Begins a snapshot of the timers that there are now. One that is under way is dropped.
+    pub fn begin_snapshot(&mut self, max: MaxParallelism) {
+        self.saving = Some(Box::new(Saving {
+            max,
+            epoch: self.epoch,
+            walked: None,
+            is_walked: false,
+            waiting: Waiting::default(),
+        }));
+        self.epoch = self.epoch.next();
+    }
+
+    /// Goes on with the snapshot, up to the budget; says whether all of it is written. Without a
+    /// snapshot there is nothing to write.
+    pub fn walk(
+        &mut self,
+        operator: &Uid,
+        budget: &mut WalkBudget,
+        sections: &mut SectionWriter,
+    ) -> bool {
+        let Some(saving) = &mut self.saving else {
+            return true;
+        };
+        while !saving.is_walked {
+            if budget.is_spent() {
+                return false;
+            }
+            let from = saving.walked.as_ref();
+            let from = from.map_or(Bound::Unbounded, |at| Bound::Excluded(at.as_slice()));
+            let mut last = None;
+            let left = self.timers.range::<[u8], _>((from, Bound::Unbounded));
+            for (address, held) in left.take(WALK_AT_ONCE) {
+                last = Some(address);
+                if held.version <= saving.epoch {
+                    let group = saving.push(held.timer.hash, address.as_slice());
+                    while let Some(part) = saving.waiting.pop_full(group) {
+                        write_part(section(operator, group), &[FORMAT], &part, budget, sections);
+                    }
+                    budget.write(address.as_slice().len());
+                }
+            }
+            budget.visit(WALK_AT_ONCE);
+            match last {
+                Some(last) => saving.walked = Some(KeyBytes::of(last.as_slice())),
+                None => saving.is_walked = true,
+            }
+        }
+        while !budget.is_spent() {
+            let Some((group, part)) = saving.waiting.pop_any() else {
+                self.saving = None;
+                return true;
+            };
+            write_part(section(operator, group), &[FORMAT], &part, budget, sections);
+        }
+        false
+    }
+
+    /// Nobody wants the snapshot any more.
+    pub fn drop_snapshot(&mut self) {
+        self.saving = None;
+    }
+
+    /// Adds the timers that a snapshot has of this operator; hashes are computed anew.
+    ///
+    /// # Errors
+    /// [`RestoreError`] when a section is not one of these key groups, or cannot be read.
+    pub fn restore(
+        &mut self,
+        operator: &Uid,
+        range: KeyGroupRange,
+        max: MaxParallelism,
+        restored: &RestoredState,
+    ) -> Result<(), RestoreError>
+    where
+        N: DeserializeOwned,
+    {
+        let mut scratch = Vec::new();
+        let is_timers = |id: &SectionId| id.kind == SectionKind::Timers;
+        for part in restore::parts(restored, operator, range, is_timers) {
+            let (id, bytes) = part?;
+            let mut reading = Reading::new(id, bytes)?;
+            while !reading.is_empty() {
+                let time = reading.ordered()?;
+                let (key, hash) = reading.key::<K>(max, &mut scratch)?;
+                let namespace = reading.ordered()?;
+                let registered = self.register(time, &key, hash, namespace);
+                if !registered.expect("what was read has canonical bytes") {
+                    return Err(reading.key_twice());
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -73,7 +73,7 @@ fn a_write_notes_the_epoch_and_a_read_does_not() {
     let mut table = table_of_one_group();
     table.entry(hash(1), &1, || 10);
     table.entry(hash(2), &2, || 20);
-    table.begin_epoch();
+    table.begin_snapshot();
     assert_eq!(table.get(hash(1), &1), Some(&10));
     *table.entry(hash(2), &2, || 0) += 1;
     let versions = [1, 2, 3].map(|key| table.version(hash(key), &key).map(Epoch::get));
