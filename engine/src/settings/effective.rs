@@ -163,6 +163,16 @@ impl EffectiveSettings {
     }
 }
 
+impl From<Settings> for EffectiveSettings {
+    /// Settings that a program made; nothing is known of where their values came from.
+    fn from(settings: Settings) -> Self {
+        Self {
+            settings,
+            origins: BTreeMap::new(),
+        }
+    }
+}
+
 impl fmt::Display for EffectiveSettings {
     /// Writes a settings file that has every setting, with origins and meanings as comments.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
