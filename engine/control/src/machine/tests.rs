@@ -1,9 +1,12 @@
 //! Tables of facts against states and commands, and random orders of facts.
 
 use proptest::prelude::*;
-use sameriver_model::{MaxParallelism, Parallelism, PlanVertex, SubtaskIndex, VertexId};
+use sameriver_model::{
+    FailureKind, MaxParallelism, Parallelism, PlanVertex, SubtaskId, SubtaskIndex, VertexId,
+};
 
 use super::*;
+use crate::settings::Deadlines;
 use crate::status::JobStatus as S;
 
 use std::time::Duration;
@@ -71,6 +74,10 @@ fn registered(index: u32) -> Fact {
     }
 }
 
+fn read() -> Fact {
+    Fact::EnumeratorsRead { attempt: FIRST }
+}
+
 fn running(subtask: SubtaskId) -> Fact {
     let attempt = FIRST;
     Fact::SubtaskRunning { subtask, attempt }
@@ -112,7 +119,10 @@ fn feed(machine: &mut JobMachine, facts: impl IntoIterator<Item = Fact>) -> Vec<
 
 fn deployed() -> JobMachine {
     let mut machine = machine();
-    feed(&mut machine, [Fact::Started, registered(0), registered(1)]);
+    feed(
+        &mut machine,
+        [Fact::Started, read(), registered(0), registered(1)],
+    );
     machine
 }
 
@@ -148,7 +158,7 @@ fn a_job_walks_from_created_to_finished() {
     let mut machine = machine();
     let mut seen = vec![machine.status()];
     let mut commands = Vec::new();
-    let start = [Fact::Started, registered(1), registered(0)];
+    let start = [Fact::Started, read(), registered(1), registered(0)];
     let facts = start.into_iter().chain(subtasks().map(running));
     for fact in facts.chain(subtasks().map(finished)) {
         machine.on(fact, at(0), &mut commands);
@@ -171,7 +181,7 @@ fn a_job_walks_from_created_to_finished() {
 fn subtasks_are_deployed_once_all_task_managers_are_registered() {
     let mut machine = machine();
     assert_eq!(
-        feed(&mut machine, [Fact::Started, registered(1)]),
+        feed(&mut machine, [Fact::Started, read(), registered(1)]),
         [Command::OpenEnumerators {
             attempt: FIRST,
             restore: None
@@ -200,7 +210,7 @@ fn a_job_without_vertices_finishes_at_once() {
         ..machine().plan
     };
     let mut machine = JobMachine::new(plan, settings(1));
-    let commands = feed(&mut machine, [Fact::Started, registered(0)]);
+    let commands = feed(&mut machine, [Fact::Started, read(), registered(0)]);
     assert_eq!(end_of(&commands), JobEnd::Finished);
 }
 
@@ -223,7 +233,7 @@ fn a_task_manager_is_admitted_once_with_a_known_index_while_the_job_waits() {
     let early = machine.admits(tm(0), Incarnation::new(1)).unwrap_err();
     assert_eq!(
         early.to_string(),
-        "task manager tm0 comes too late: the job is created"
+        "task manager tm0 cannot register now: the job is created"
     );
     feed(&mut machine, [Fact::Started, registered(0)]);
     assert_eq!(machine.admits(tm(1), Incarnation::new(1)), Ok(()));
@@ -451,11 +461,4 @@ proptest! {
         prop_assert_eq!(ends.count(), 1);
         prop_assert!(matches!(out.last(), Some(Command::JobEnded(_))));
     }
-}
-
-#[test]
-fn a_message_names_a_few_of_many_and_counts_the_rest() {
-    let names: Vec<String> = (0..20).map(|index| format!("v0/{index}")).collect();
-    assert_eq!(shortened(&names[..2]), "v0/0, v0/1");
-    assert!(shortened(&names).ends_with("v0/7 and 12 more"));
 }
