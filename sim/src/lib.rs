@@ -30,6 +30,7 @@ pub(crate) mod net;
 pub(crate) mod node_site;
 pub(crate) mod node_task;
 pub(crate) mod node_world;
+pub mod plan;
 pub mod planted;
 pub(crate) mod quiet_panics;
 pub mod self_check;
@@ -57,6 +58,7 @@ pub use judge::{
 pub use ledger::{Effect, Payload};
 pub use life::Generation;
 pub use node_site::NodeClock;
+pub use plan::{Expectation, Plan, PlanError, PlanFolder, Replay};
 pub use self_check::{Divergence, self_check};
 pub use services::ServiceSite;
 pub use sim_world::SimWorld;
