@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::counters::lock;
 use crate::life::{Generation, Life};
+use crate::probe_log::ProbeLog;
 use crate::sim_world::SimWorld;
 use crate::trace::Event;
 
@@ -72,6 +73,7 @@ pub struct Effect {
 pub struct Ledger {
     effects: Mutex<Vec<Effect>>,
     collected: CollectedResults,
+    probes: ProbeLog,
 }
 
 impl Ledger {
@@ -94,6 +96,11 @@ impl Ledger {
     /// The collected records, as a user of the front door takes them.
     pub fn collected(&self) -> &CollectedResults {
         &self.collected
+    }
+
+    /// What the engine said of itself, in order.
+    pub fn probes(&self) -> &ProbeLog {
+        &self.probes
     }
 
     pub(crate) fn record(&self, world: &SimWorld, life: &Life, url: &str, payload: Payload) {

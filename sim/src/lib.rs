@@ -1,7 +1,8 @@
 //! The simulated world: one seed fixes every task switch, timer, packet and disk operation.
 //!
 //! Reading order: [`supervisor`] (runs a seed) → [`sim_world`] (what a scenario holds) → `kernel` →
-//! `node_task` and `life` → `timers` → `net` → `disk` → [`ledger`] and `services` → [`trace`] →
+//! `node_task` and `life` → `timers` → `net` → `disk` → [`fault`] →
+//! `observer` → [`ledger`], [`probe_log`] and `services` → [`trace`] →
 //! [`batch`] → [`mod@self_check`].
 //!
 //! Invariant: a run depends on its seed and on the code alone. All of a world lives on one fresh
@@ -17,6 +18,7 @@ compile_error!(
 
 pub mod batch;
 pub(crate) mod counters;
+pub(crate) mod current;
 pub(crate) mod disk;
 pub mod fault;
 pub mod finding;
@@ -30,8 +32,10 @@ pub(crate) mod net;
 pub(crate) mod node_site;
 pub(crate) mod node_task;
 pub(crate) mod node_world;
+pub(crate) mod observer;
 pub mod plan;
 pub mod planted;
+pub mod probe_log;
 pub(crate) mod quiet_panics;
 pub mod self_check;
 pub(crate) mod services;
@@ -45,8 +49,8 @@ pub mod watchdog;
 pub use batch::{Batch, BatchSummary, SeedFold};
 pub use disk::{NodeFiles, VOLUME};
 pub use fault::{
-    Class, Effects, Episode, EpisodeError, FaultFamily, FaultScript, Parameters, ScriptError, Target,
-    TargetKind, Targets, Trigger, UnknownFamily, Window,
+    Class, Effects, Episode, EpisodeError, FaultFamily, FaultScript, Nemesis, Parameters,
+    ScriptError, Target, TargetKind, Targets, Trigger, UnknownFamily, Window,
 };
 pub use finding::{Finding, FindingKind};
 pub use job::{JobFunction, SimJob, draw_settings};
@@ -57,8 +61,10 @@ pub use judge::{
 };
 pub use ledger::{Effect, Payload};
 pub use life::Generation;
+pub use models::{BlobEvent, BlobOutcome, BlobRequest, BlobShelf};
 pub use node_site::NodeClock;
 pub use plan::{Expectation, Plan, PlanError, PlanFolder, Replay};
+pub use probe_log::{ProbeEntry, ProbeLog, Seen};
 pub use self_check::{Divergence, self_check};
 pub use services::ServiceSite;
 pub use sim_world::SimWorld;

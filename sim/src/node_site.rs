@@ -10,7 +10,7 @@ use std::task::Waker;
 use sameriver_runtime::RandomStream;
 
 use crate::counters::lock;
-use crate::disk::DiskModel;
+use crate::disk::{DiskModel, VOLUME};
 use crate::life::{Generation, NodeId};
 use crate::node_task::TaskCell;
 
@@ -45,6 +45,39 @@ impl NodeClock {
     }
 }
 
+/// A node's clocks as they run: the monotonic one goes on from where it was, whatever is set.
+#[derive(Clone, Copy, Debug, Default)]
+struct Clocks {
+    set: NodeClock,
+    /// What faults add to the drift.
+    drift_ppm: i32,
+    /// What faults add to the wall clock.
+    wall_nanos: i64,
+    /// From this instant of the world on...
+    since: u64,
+    /// ... the node counts from here.
+    base: u64,
+}
+
+impl Clocks {
+    fn rate(&self) -> NodeClock {
+        NodeClock {
+            offset_nanos: 0,
+            drift_ppm: self.set.drift_ppm.saturating_add(self.drift_ppm),
+        }
+    }
+
+    fn monotonic(&self, global: u64) -> u64 {
+        let passed = self.rate().local(global.saturating_sub(self.since));
+        self.base.saturating_add(passed)
+    }
+
+    fn rebase(&mut self, global: u64) {
+        self.base = self.monotonic(global);
+        self.since = global;
+    }
+}
+
 fn clamp(nanos: i128) -> u64 {
     u64::try_from(nanos.max(0)).unwrap_or(u64::MAX)
 }
@@ -58,11 +91,11 @@ pub(crate) struct Tasks {
 
 pub(crate) struct NodeSite {
     id: NodeId,
-    name: String,
+    name: Arc<str>,
     generation: AtomicU64,
     up: AtomicBool,
     paused: AtomicBool,
-    clock: Mutex<NodeClock>,
+    clocks: Mutex<Clocks>,
     record_nanos: u64,
     wall_start_millis: i64,
     pub(crate) tasks: Mutex<Tasks>,
@@ -77,18 +110,15 @@ impl NodeSite {
         let mut draws = RandomStream::named(seed, &format!("node {name}"));
         Self {
             id,
-            name: name.to_owned(),
+            name: Arc::from(name),
             generation: AtomicU64::new(0),
             up: AtomicBool::new(true),
             paused: AtomicBool::new(false),
-            clock: Mutex::default(),
+            clocks: Mutex::default(),
             record_nanos: log_between(&mut draws, 1_000, 50_000),
             wall_start_millis: wall_start(seed),
             tasks: Mutex::default(),
-            disk: Mutex::new(DiskModel::new(RandomStream::named(
-                seed,
-                &format!("disk {name}"),
-            ))),
+            disk: Mutex::new(disk(seed, name)),
             blocking: Mutex::new(RandomStream::named(seed, &format!("blocking {name}"))),
             turns: Mutex::new(RandomStream::named(seed, &format!("turns {name}"))),
         }
@@ -100,6 +130,10 @@ impl NodeSite {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     pub(crate) fn generation(&self) -> Generation {
@@ -126,12 +160,52 @@ impl NodeSite {
         self.paused.store(paused, Ordering::Relaxed);
     }
 
-    pub(crate) fn clock(&self) -> NodeClock {
-        *lock(&self.clock)
+    /// The node's monotonic clock at an instant of the world, in nanoseconds.
+    pub(crate) fn monotonic(&self, global: u64) -> u64 {
+        lock(&self.clocks).monotonic(global)
     }
 
-    pub(crate) fn set_clock(&self, clock: NodeClock) {
-        *lock(&self.clock) = clock;
+    /// How far the node's wall clock has come since the start of the run, in milliseconds.
+    pub(crate) fn wall_millis(&self, global: u64) -> i64 {
+        let clocks = *lock(&self.clocks);
+        let nanos = i128::from(clocks.monotonic(global)) + i128::from(clocks.wall_nanos);
+        i64::try_from(nanos.div_euclid(MILLION)).unwrap_or(i64::MAX)
+    }
+
+    /// How long the world waits until the node has waited `local` nanoseconds.
+    pub(crate) fn global_duration(&self, local: u64) -> u64 {
+        lock(&self.clocks).rate().global_duration(local)
+    }
+
+    /// Sets the clocks apart from the world's; the monotonic one never goes back.
+    pub(crate) fn set_clock(&self, global: u64, clock: NodeClock) {
+        let mut clocks = lock(&self.clocks);
+        clocks.rebase(global);
+        clocks.base = clocks.base.max(clock.local(global));
+        clocks.set = clock;
+    }
+
+    /// A fault sets the wall clock forward, or back.
+    pub(crate) fn jump_wall(&self, nanos: i64) {
+        let mut clocks = lock(&self.clocks);
+        clocks.wall_nanos = clocks.wall_nanos.saturating_add(nanos);
+    }
+
+    /// A fault lets the clocks run faster, or slower.
+    pub(crate) fn add_drift(&self, global: u64, ppm: i32) {
+        let mut clocks = lock(&self.clocks);
+        clocks.rebase(global);
+        clocks.drift_ppm = clocks.drift_ppm.saturating_add(ppm);
+    }
+
+    /// Whether a fault has set the wall clock wrong.
+    pub(crate) fn has_jumped(&self) -> bool {
+        lock(&self.clocks).wall_nanos != 0
+    }
+
+    /// Whether a fault lets the clocks run wrong.
+    pub(crate) fn drifts(&self) -> bool {
+        lock(&self.clocks).drift_ppm != 0
     }
 
     /// What one record costs here, in nanoseconds.
@@ -143,6 +217,14 @@ impl NodeSite {
     pub(crate) fn wall_start_millis(&self) -> i64 {
         self.wall_start_millis
     }
+}
+
+fn disk(seed: u64, name: &str) -> DiskModel {
+    let mut disk = DiskModel::new(RandomStream::named(seed, &format!("disk {name}")));
+    if name == VOLUME {
+        disk.add_shared_folder();
+    }
+    disk
 }
 
 /// Some instant within 30 years, so that no code gets used to a date.
@@ -176,6 +258,24 @@ mod tests {
             .collect();
         assert!(drawn.iter().all(|n| (20..=5_000).contains(n)));
         assert!(drawn.iter().any(|n| *n < 40) && drawn.iter().any(|n| *n > 3_000));
+    }
+
+    #[test]
+    fn the_monotonic_clock_never_goes_back_whatever_is_set() {
+        let site = NodeSite::new(1, NodeId(1), "node");
+        let mut last = 0;
+        for step in 1..200_u64 {
+            let global = step * 1_000_000;
+            match step % 4 {
+                0 => site.jump_wall(-3_600_000_000_000),
+                1 => site.add_drift(global, -700_000),
+                2 => site.add_drift(global, 700_000),
+                _ => site.set_clock(global, NodeClock::default()),
+            }
+            let now = site.monotonic(global);
+            assert!(now >= last, "{now} after {last}");
+            last = now;
+        }
     }
 
     #[test]

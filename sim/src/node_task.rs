@@ -16,9 +16,9 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::counters::{Counters, lock};
 use crate::life::Life;
-use crate::quiet_panics;
 use crate::sim_world::SimWorld;
 use crate::trace::Event;
+use crate::{current, quiet_panics};
 
 const WAITING: u8 = 0;
 const READY: u8 = 1;
@@ -153,9 +153,8 @@ impl NodeTask {
             return Poll::Ready(());
         };
         let mut cx = Context::from_waker(&self.waker);
-        let polled = quiet_panics::watched(|| {
-            catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)))
-        });
+        let poll = || catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut cx)));
+        let polled = current::of(life, || quiet_panics::watched(poll));
         if life.is_stale() {
             // It crashed its own node; what it unwound or returned, nobody sees.
             self.world.bury(future);
@@ -177,7 +176,8 @@ impl NodeTask {
 
     fn end(&self, future: BoxFuture<()>, result: Result<(), Panicked>) -> Poll<()> {
         // A destructor may panic as well; that is the task's own affair.
-        let _ = quiet_panics::watched(|| catch_unwind(AssertUnwindSafe(|| drop(future))));
+        let end = || catch_unwind(AssertUnwindSafe(|| drop(future)));
+        let _ = current::of(&self.cell.life, || quiet_panics::watched(end));
         let cell = lock(&self.cell.life.site().tasks)
             .cells
             .remove(&self.cell.number);

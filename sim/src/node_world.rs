@@ -4,10 +4,11 @@
 
 use std::any::{Any, TypeId};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sameriver_model::probe::Crashed;
 use sameriver_runtime::{
     Address, BoxFuture, ByteStream, Charge, Disk, Lane, Listener, Monotonic, Panicked,
     RandomStream, ServiceError, TaskHandle, WallTime, WorldApi,
@@ -16,13 +17,14 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::counters::lock;
 use crate::disk::NodeDisk;
+use crate::fault::FaultFamily;
 use crate::life::Life;
 use crate::net;
 use crate::node_site::log_between;
 use crate::sim_world::SimWorld;
 use crate::trace::Event;
 use crate::virtual_clock::nanos;
-use crate::{node_task, quiet_panics};
+use crate::{current, node_task, quiet_panics};
 
 /// What a slice costs besides its records and bytes, in nanoseconds.
 const SLICE_NANOS: u64 = 200;
@@ -37,8 +39,11 @@ impl NodeWorld {
         Self { world, life }
     }
 
-    fn local_nanos(&self) -> u64 {
-        self.life.site().clock().local(self.world.now_nanos())
+    /// The clock was looked at, or slept by.
+    fn count_drift(&self) {
+        if self.life.site().drifts() {
+            lock(self.world.board()).add_effect(FaultFamily::ClockDrift, 1);
+        }
     }
 
     /// Ends when the world has moved on by so much.
@@ -54,16 +59,23 @@ impl WorldApi for NodeWorld {
     }
 
     fn now(&self) -> Monotonic {
-        Monotonic::from_origin(Duration::from_nanos(self.local_nanos()))
+        self.count_drift();
+        let nanos = self.life.site().monotonic(self.world.now_nanos());
+        Monotonic::from_origin(Duration::from_nanos(nanos))
     }
 
     fn wall(&self) -> WallTime {
-        let elapsed = i64::try_from(self.local_nanos() / 1_000_000).unwrap_or(i64::MAX);
-        WallTime::from_millis(self.life.site().wall_start_millis().saturating_add(elapsed))
+        let site = self.life.site();
+        if site.has_jumped() {
+            lock(self.world.board()).add_effect(FaultFamily::ClockJump, 1);
+        }
+        let elapsed = site.wall_millis(self.world.now_nanos());
+        WallTime::from_millis(site.wall_start_millis().saturating_add(elapsed))
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<()> {
-        self.pass(self.life.site().clock().global_duration(nanos(duration)))
+        self.count_drift();
+        self.pass(self.life.site().global_duration(nanos(duration)))
     }
 
     fn random(&self, stream: &str) -> RandomStream {
@@ -94,7 +106,15 @@ impl WorldApi for NodeWorld {
             xxh3_64(name.as_bytes()),
             || name.to_owned(),
         );
-        let result = quiet_panics::watched(|| catch_unwind(AssertUnwindSafe(work)));
+        let run = || quiet_panics::watched(|| catch_unwind(AssertUnwindSafe(work)));
+        let result = current::of(&self.life, run);
+        if let Err(payload) = result.as_ref()
+            && payload.is::<Crashed>()
+            && current::is(&self.life)
+        {
+            // The thread of the work and the task that waits for it die with their node.
+            resume_unwind(Box::new(Crashed));
+        }
         let result = result.map_err(|payload| Panicked::new(name, &*payload));
         let delay = log_between(&mut lock(&self.life.site().blocking), 2_000, 2_000_000);
         let delay = self.pass(delay);

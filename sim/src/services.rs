@@ -53,6 +53,11 @@ impl ServiceSite {
         self.world.world_in(&self.life)
     }
 
+    /// The life that asks.
+    pub(crate) fn life(&self) -> &Life {
+        &self.life
+    }
+
     /// The whole simulated world.
     pub fn sim(&self) -> &SimWorld {
         &self.world

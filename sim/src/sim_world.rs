@@ -12,9 +12,11 @@ use sameriver_runtime::{
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::counters::{Counters, lock};
-use crate::disk::NodeFiles;
+use crate::disk::{NodeFiles, VOLUME};
+use crate::fault::Board;
 use crate::ledger::Ledger;
 use crate::life::{Generation, Life, NodeId};
+use crate::models::Blobs;
 use crate::net::Net;
 use crate::node_site::{NodeClock, NodeSite};
 use crate::node_world::NodeWorld;
@@ -23,7 +25,7 @@ use crate::supervisor::{Limits, PanicReport};
 use crate::timers::{Due, Sleep, Timer, TimerKey, Timers};
 use crate::trace::{Event, Trace};
 use crate::virtual_clock::VirtualClock;
-use crate::{node_task, quiet_panics};
+use crate::{current, node_task, observer, quiet_panics};
 
 /// The node on which the scenario itself runs; it never crashes.
 pub(crate) const SUPERVISOR: &str = "supervisor";
@@ -33,6 +35,9 @@ struct Nodes {
     by_name: BTreeMap<String, Arc<NodeSite>>,
     in_order: Vec<Arc<NodeSite>>,
 }
+
+/// What a node does each time it starts.
+type Boot = Arc<dyn Fn(World) + Send + Sync>;
 
 struct Shared {
     seed: u64,
@@ -44,6 +49,9 @@ struct Shared {
     net: Mutex<Net>,
     services: Mutex<Services>,
     ledger: Ledger,
+    blobs: Mutex<Blobs>,
+    board: Mutex<Board>,
+    boots: Mutex<BTreeMap<String, Boot>>,
     trace: Mutex<Trace>,
     graveyard: Mutex<Vec<BoxFuture<()>>>,
     panics: Mutex<Vec<PanicReport>>,
@@ -76,6 +84,9 @@ impl SimWorld {
             net: Mutex::new(Net::new(seed)),
             services: Mutex::default(),
             ledger: Ledger::default(),
+            blobs: Mutex::default(),
+            board: Mutex::default(),
+            boots: Mutex::default(),
             trace: Mutex::new(Trace::new(limits.capture)),
             graveyard: Mutex::default(),
             panics: Mutex::default(),
@@ -85,6 +96,7 @@ impl SimWorld {
         let supervisor = world.site(SUPERVISOR);
         world.trace(supervisor.id(), Event::Start, seed, String::new);
         crate::models::offer_standard(&world);
+        observer::install(&world);
         world
     }
 
@@ -112,6 +124,15 @@ impl SimWorld {
         self.world_of(&site)
     }
 
+    /// Starts the node and says what runs on it: `start` is called now and at each later start, with
+    /// the world of that life. It spawns and returns.
+    pub fn boot(&self, name: &str, start: impl Fn(World) + Send + Sync + 'static) {
+        let world = self.node(name);
+        let start: Boot = Arc::new(start);
+        lock(&self.0.boots).insert(name.to_owned(), Arc::clone(&start));
+        current::of(&Life::current(&self.site(name)), || start(world));
+    }
+
     /// The node that the scenario itself runs on.
     pub fn supervisor(&self) -> World {
         self.node(SUPERVISOR)
@@ -130,12 +151,12 @@ impl SimWorld {
 
     /// The files of a node, to put inputs in and to read outputs.
     pub fn files(&self, name: &str) -> NodeFiles {
-        NodeFiles::new(self.site(name))
+        NodeFiles::new(self.clone(), self.site(name))
     }
 
     /// Sets a node's clocks apart from the world's.
     pub fn set_clock(&self, name: &str, clock: NodeClock) {
-        self.site(name).set_clock(clock);
+        self.site(name).set_clock(self.now_nanos(), clock);
     }
 
     /// What came out of the world so far, and what was collected.
@@ -171,6 +192,9 @@ impl SimWorld {
         site.set_up(false);
         site.set_paused(false);
         lock(&site.disk).cut_power();
+        if let Some(volume) = self.find_site(VOLUME) {
+            lock(&volume.disk).cut_power_of(site.id());
+        }
         let tasks = std::mem::take(&mut *lock(&site.tasks));
         let futures: Vec<_> = tasks
             .cells
@@ -182,6 +206,18 @@ impl SimWorld {
         let silenced = lock(&self.0.net).crash(self.now_nanos(), site.id());
         // Dropped with no lock held: stale objects do nothing, but their wakers may take locks.
         drop((tasks, timers, silenced));
+    }
+
+    /// Puts an empty disk into a crashed node: only what the scenario has put in is on it.
+    ///
+    /// # Panics
+    /// If the node is up.
+    pub fn wipe(&self, name: &str) {
+        assert!(
+            !self.is_up(name),
+            "a disk is changed while the power is off"
+        );
+        lock(&self.site(name).disk).wipe();
     }
 
     /// Starts a crashed node again (or crashes and starts a running one) and gives its new life.
@@ -201,13 +237,20 @@ impl SimWorld {
 
     /// Lets a paused node go on.
     pub fn resume(&self, name: &str) {
+        self.go_on(name);
+    }
+
+    /// Lets a paused node go on and answers how many tasks had to wait for that.
+    pub(crate) fn go_on(&self, name: &str) -> u64 {
         let site = self.site(name);
         self.trace(site.id(), Event::Resume, 0, || name.to_owned());
         site.set_paused(false);
         let parked = std::mem::take(&mut lock(&site.tasks).parked);
+        let delayed = parked.len() as u64;
         for waker in parked {
             waker.wake();
         }
+        delayed
     }
 
     /// Cuts the link from one node to another, in this direction only: nothing arrives any more.
@@ -245,6 +288,12 @@ impl SimWorld {
         let answered = lock(&self.0.net).answer_strangers(self.now_nanos(), site.id());
         for connection in answered {
             connection.arm(self);
+        }
+        lock(&self.0.board).came_up(site.name());
+        let boot = lock(&self.0.boots).get(site.name()).cloned();
+        if let Some(boot) = boot {
+            let world = self.world_of(site);
+            current::of(&Life::current(site), || boot(world));
         }
     }
 
@@ -301,6 +350,14 @@ impl SimWorld {
 
     pub(crate) fn net(&self) -> &Mutex<Net> {
         &self.0.net
+    }
+
+    pub(crate) fn board(&self) -> &Mutex<Board> {
+        &self.0.board
+    }
+
+    pub(crate) fn blobs_of_all(&self) -> &Mutex<Blobs> {
+        &self.0.blobs
     }
 
     pub(crate) fn services(&self) -> &Mutex<Services> {
@@ -373,6 +430,7 @@ impl SimWorld {
 
     /// Ends all lives and drops all that is left, dead or alive.
     pub(crate) fn dissolve(&self) {
+        observer::uninstall();
         let sites = std::mem::take(&mut *lock(&self.0.nodes)).in_order;
         let mut left = Vec::new();
         for site in &sites {
@@ -384,11 +442,12 @@ impl SimWorld {
         let timers = lock(&self.0.timers).take_all();
         let net = std::mem::replace(&mut *lock(&self.0.net), Net::new(self.0.seed));
         let services = std::mem::take(&mut *lock(&self.0.services));
+        let boots = std::mem::take(&mut *lock(&self.0.boots));
         self.0.counters.forget_driver();
         // A destructor of a task may panic: nobody is left to be told.
         let _ = quiet_panics::watched(|| {
             catch_unwind(AssertUnwindSafe(|| {
-                drop((left, graveyard, timers, net, services));
+                drop((left, graveyard, timers, net, services, boots));
             }))
         });
     }

@@ -68,6 +68,9 @@ pub(crate) enum Event {
     Cut,
     Heal,
     Mark,
+    Probe,
+    Fault,
+    FaultEnd,
 }
 
 impl Event {
@@ -94,6 +97,9 @@ impl Event {
             Self::Cut => "cut",
             Self::Heal => "heal",
             Self::Mark => "mark",
+            Self::Probe => "probe",
+            Self::Fault => "fault",
+            Self::FaultEnd => "fault end",
         }
     }
 

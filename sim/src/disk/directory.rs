@@ -3,10 +3,12 @@
 //! Invariant: the durable names plus the whole journal are the names as they are read now; a power
 //! cut keeps a prefix of the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use sameriver_runtime::RandomStream;
+
+use crate::life::NodeId;
 
 /// A file, whatever its names.
 pub(super) type Inode = u64;
@@ -31,6 +33,31 @@ impl Change {
             Self::Rename(from, to) => parent(from) == directory || parent(to) == directory,
         }
     }
+
+    /// The path that it leaves, or removes.
+    fn path(&self) -> &str {
+        match self {
+            Self::Bind(path, _) | Self::Remove(path) | Self::Rename(_, path) => path,
+        }
+    }
+
+    /// Whether it makes a folder above one of these paths.
+    fn makes_folder_of(&self, paths: &[String]) -> bool {
+        let Self::Bind(folder, Name::Directory) = self else {
+            return false;
+        };
+        let inside = paths
+            .iter()
+            .filter_map(|path| path.strip_prefix(folder.as_str()));
+        inside.into_iter().any(|rest| rest.starts_with('/'))
+    }
+}
+
+/// A change that is not durable yet.
+struct Entry {
+    ordinal: u64,
+    writer: NodeId,
+    change: Change,
 }
 
 /// The names below the working directory, whose own path is empty.
@@ -38,7 +65,7 @@ impl Change {
 pub(super) struct Directory {
     names: BTreeMap<String, Name>,
     durable: BTreeMap<String, Name>,
-    journal: Vec<(u64, Change)>,
+    journal: Vec<Entry>,
     changes: u64,
 }
 
@@ -84,22 +111,26 @@ impl Directory {
         }
     }
 
-    pub(super) fn bind(&mut self, path: &str, name: Name) {
-        self.change(Change::Bind(path.to_owned(), name));
+    pub(super) fn bind(&mut self, writer: NodeId, path: &str, name: Name) {
+        self.change(writer, Change::Bind(path.to_owned(), name));
     }
 
-    pub(super) fn remove(&mut self, path: &str) {
-        self.change(Change::Remove(path.to_owned()));
+    pub(super) fn remove(&mut self, writer: NodeId, path: &str) {
+        self.change(writer, Change::Remove(path.to_owned()));
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) {
-        self.change(Change::Rename(from.to_owned(), to.to_owned()));
+    pub(super) fn rename(&mut self, writer: NodeId, from: &str, to: &str) {
+        self.change(writer, Change::Rename(from.to_owned(), to.to_owned()));
     }
 
-    fn change(&mut self, change: Change) {
+    fn change(&mut self, writer: NodeId, change: Change) {
         apply(&mut self.names, &change);
         self.changes += 1;
-        self.journal.push((self.changes, change));
+        self.journal.push(Entry {
+            ordinal: self.changes,
+            writer,
+            change,
+        });
     }
 
     /// The changes that a sync which begins now makes durable.
@@ -110,10 +141,10 @@ impl Directory {
     /// A sync of a folder has ended: its changes up to this one are durable.
     pub(super) fn synced(&mut self, directory: &str, up_to: u64) {
         let durable = &mut self.durable;
-        self.journal.retain(|(ordinal, change)| {
-            let now_durable = *ordinal <= up_to && change.touches(directory);
+        self.journal.retain(|entry| {
+            let now_durable = entry.ordinal <= up_to && entry.change.touches(directory);
             if now_durable {
-                apply(durable, change);
+                apply(durable, &entry.change);
             }
             !now_durable
         });
@@ -125,21 +156,45 @@ impl Directory {
         self.journal.clear();
     }
 
-    /// Keeps some first part of the changes that were not synced.
+    /// The power goes: keeps some first part of the changes that were not synced.
     pub(super) fn cut_power(&mut self, draws: &mut RandomStream) {
         let journal = std::mem::take(&mut self.journal);
-        let kept = draws.between(0, journal.len() as u64);
-        let kept = usize::try_from(kept).unwrap_or(journal.len());
-        for (_, change) in &journal[..kept] {
-            apply(&mut self.durable, change);
+        let kept = kept_of(journal.len(), draws);
+        for entry in &journal[..kept] {
+            apply(&mut self.durable, &entry.change);
         }
-        // A name whose folder was lost is out of reach.
-        let all = self.durable.clone();
-        self.durable.retain(|path, _| {
-            let above = parent(path);
-            above.is_empty() || all.contains_key(above)
-        });
+        drop_orphans(&mut self.durable);
         self.names.clone_from(&self.durable);
+    }
+
+    /// The power of one writer goes: keeps some first part of what it changed, and all that others
+    /// changed; folders in which others work stay.
+    pub(super) fn cut_power_of(&mut self, writer: NodeId, draws: &mut RandomStream) {
+        let changed = |entry: &&Entry| entry.writer == writer;
+        let count = self.journal.iter().filter(changed).count();
+        if count == 0 {
+            return;
+        }
+        let kept = kept_of(count, draws);
+        let mut seen = 0;
+        let journal = std::mem::take(&mut self.journal);
+        let theirs: Vec<String> = journal
+            .iter()
+            .filter(|entry| entry.writer != writer)
+            .map(|entry| entry.change.path().to_owned())
+            .collect();
+        for entry in journal {
+            let hurt = entry.writer == writer;
+            seen += usize::from(hurt);
+            if !hurt || seen <= kept || entry.change.makes_folder_of(&theirs) {
+                self.journal.push(entry);
+            }
+        }
+        self.names.clone_from(&self.durable);
+        for entry in &self.journal {
+            apply(&mut self.names, &entry.change);
+        }
+        drop_orphans(&mut self.names);
     }
 
     /// The names in a folder, in byte order.
@@ -166,6 +221,25 @@ impl Directory {
             Name::Directory => None,
         })
     }
+}
+
+fn kept_of(count: usize, draws: &mut RandomStream) -> usize {
+    let kept = draws.between(0, count as u64);
+    usize::try_from(kept).unwrap_or(count)
+}
+
+/// A name whose folder was lost is out of reach.
+fn drop_orphans(names: &mut BTreeMap<String, Name>) {
+    let mut folders = BTreeSet::new();
+    // Folders come before what is in them.
+    names.retain(|path, name| {
+        let above = parent(path);
+        let reached = above.is_empty() || folders.contains(above);
+        if reached && *name == Name::Directory {
+            folders.insert(path.clone());
+        }
+        reached
+    });
 }
 
 fn apply(names: &mut BTreeMap<String, Name>, change: &Change) {

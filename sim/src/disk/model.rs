@@ -11,6 +11,7 @@ use sameriver_runtime::{EntryKind, Published, RandomStream};
 
 use super::directory::{Directory, Inode, Name, parent};
 use super::file_body::FileBody;
+use crate::life::NodeId;
 use crate::node_site::log_between;
 
 /// What an operation costs.
@@ -27,6 +28,16 @@ pub(crate) struct DiskModel {
     bodies: BTreeMap<Inode, FileBody>,
     next_inode: Inode,
     draws: RandomStream,
+    /// What the scenario has put in: files, and folders without bytes.
+    image: BTreeMap<String, Option<Vec<u8>>>,
+}
+
+/// Who puts files in before a run; nobody's power takes them away.
+const SCENARIO: NodeId = NodeId(u32::MAX);
+
+/// What the system says of a medium that fails; the standard library has no kind for it.
+pub(super) fn eio() -> io::Error {
+    io::Error::from_raw_os_error(5)
 }
 
 /// What a sync that has begun makes durable when it ends.
@@ -43,7 +54,14 @@ impl DiskModel {
             bodies: BTreeMap::new(),
             next_inode: 0,
             draws,
+            image: BTreeMap::new(),
         }
+    }
+
+    /// Makes this the disk that nodes share.
+    pub(crate) fn add_shared_folder(&mut self) {
+        let made = self.preload_directory(super::SHARED_FOLDER);
+        made.expect("a new disk has room for a folder");
     }
 
     pub(super) fn delay(&mut self, cost: Cost) -> u64 {
@@ -57,24 +75,24 @@ impl DiskModel {
         self.directory.file(path)
     }
 
-    pub(super) fn create(&mut self, path: &str) -> io::Result<Inode> {
-        match self.create_new(path) {
+    pub(super) fn create(&mut self, by: NodeId, path: &str) -> io::Result<Inode> {
+        match self.create_new(by, path) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 let inode = self.directory.file(path)?;
-                self.body_mut(inode).truncate();
+                self.body_mut(inode).truncate(by);
                 Ok(inode)
             }
             created => created,
         }
     }
 
-    pub(super) fn create_new(&mut self, path: &str) -> io::Result<Inode> {
+    pub(super) fn create_new(&mut self, by: NodeId, path: &str) -> io::Result<Inode> {
         if self.directory.get(path).is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.directory.check_parent(path)?;
         let inode = self.add(FileBody::default());
-        self.directory.bind(path, Name::File(inode));
+        self.directory.bind(by, path, Name::File(inode));
         Ok(inode)
     }
 
@@ -85,7 +103,7 @@ impl DiskModel {
         inode
     }
 
-    pub(super) fn create_directories(&mut self, path: &str) -> io::Result<()> {
+    pub(super) fn create_directories(&mut self, by: NodeId, path: &str) -> io::Result<()> {
         let ends = path.match_indices('/').map(|(at, _)| at);
         for end in ends.chain([path.len()]) {
             let part = &path[..end];
@@ -95,7 +113,7 @@ impl DiskModel {
                     return Err(io::ErrorKind::AlreadyExists.into());
                 }
                 Ok(Name::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
-                Err(_) => self.directory.bind(part, Name::Directory),
+                Err(_) => self.directory.bind(by, part, Name::Directory),
             }
         }
         Ok(())
@@ -115,25 +133,26 @@ impl DiskModel {
         Ok(self.directory.list(path))
     }
 
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
+    pub(super) fn rename(&mut self, by: NodeId, from: &str, to: &str) -> io::Result<()> {
         self.directory.file(from)?;
         self.directory.check_parent(to)?;
         if matches!(self.directory.get(to), Ok(Name::Directory)) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        self.directory.rename(from, to);
+        self.directory.rename(by, from, to);
         Ok(())
     }
 
-    pub(super) fn remove(&mut self, path: &str) -> io::Result<()> {
+    pub(super) fn remove(&mut self, by: NodeId, path: &str) -> io::Result<()> {
         self.directory.file(path)?;
-        self.directory.remove(path);
+        self.directory.remove(by, path);
         Ok(())
     }
 
     /// Gives a file its final name now; the name is durable when the ticket is redeemed.
     pub(super) fn publish(
         &mut self,
+        by: NodeId,
         temporary: &str,
         to: &str,
     ) -> io::Result<(Published, Option<SyncTicket>)> {
@@ -145,8 +164,8 @@ impl DiskModel {
         let file = self.sync_file(inode);
         // The bytes are durable before the name is: first of the four steps of `publish`.
         self.finish_sync(&file);
-        self.directory.bind(to, Name::File(inode));
-        self.directory.remove(temporary);
+        self.directory.bind(by, to, Name::File(inode));
+        self.directory.remove(by, temporary);
         let folder = SyncTicket::Directory {
             path: parent(to).to_owned(),
             up_to: self.directory.changed(),
@@ -178,12 +197,34 @@ impl DiskModel {
         self.body(inode).read(offset, length)
     }
 
-    pub(super) fn write(&mut self, inode: Inode, offset: u64, bytes: &Bytes) {
-        self.body_mut(inode).write(offset, bytes);
+    /// Writes at an offset, or behind the last byte; a disk that may hold only `limit` bytes takes
+    /// a first part and says that it is full.
+    pub(super) fn write(
+        &mut self,
+        by: NodeId,
+        inode: Inode,
+        offset: Option<u64>,
+        bytes: &Bytes,
+        limit: Option<u64>,
+    ) -> io::Result<()> {
+        let length = self.length(inode);
+        let offset = offset.unwrap_or(length);
+        let end = offset.saturating_add(bytes.len() as u64);
+        let growth = end.saturating_sub(length.max(offset));
+        let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(self.used_bytes()));
+        let missing = usize::try_from(growth.saturating_sub(room)).unwrap_or(usize::MAX);
+        let taken = bytes.slice(..bytes.len().saturating_sub(missing));
+        self.body_mut(inode).write(by, offset, &taken);
+        if missing > 0 {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
-    pub(super) fn append(&mut self, inode: Inode, bytes: &Bytes) {
-        self.body_mut(inode).append(bytes);
+    /// How many bytes all files have together.
+    pub(crate) fn used_bytes(&self) -> u64 {
+        let inodes: BTreeSet<Inode> = self.directory.files().map(|(_, inode)| inode).collect();
+        inodes.into_iter().map(|inode| self.length(inode)).sum()
     }
 
     pub(super) fn length(&self, inode: Inode) -> u64 {
@@ -201,29 +242,66 @@ impl DiskModel {
         body.expect("an open file keeps its bytes")
     }
 
+    /// A sync of a file has failed: its bytes count as clean and are not durable.
+    pub(super) fn fail_sync(&mut self, path: &str) -> io::Error {
+        if let Ok(inode) = self.directory.file(path) {
+            self.forget(inode);
+        }
+        eio()
+    }
+
+    /// What was written to a file counts as clean and is not durable.
+    pub(super) fn forget(&mut self, inode: Inode) {
+        let body = self.body_mut(inode);
+        body.forget(body.written());
+    }
+
     /// What is left when the power goes.
     pub(crate) fn cut_power(&mut self) {
         for body in self.bodies.values_mut() {
-            body.cut_power(&mut self.draws);
+            body.cut_power(None, &mut self.draws);
         }
         self.directory.cut_power(&mut self.draws);
         let reachable: BTreeSet<Inode> = self.directory.reachable().collect();
         self.bodies.retain(|inode, _| reachable.contains(inode));
     }
 
+    /// What is left when the power of one of those goes that use a shared disk.
+    pub(crate) fn cut_power_of(&mut self, node: NodeId) {
+        for body in self.bodies.values_mut() {
+            body.cut_power(Some(node), &mut self.draws);
+        }
+        self.directory.cut_power_of(node, &mut self.draws);
+    }
+
+    /// Another disk is in its place: empty, but for what the scenario has put in.
+    pub(crate) fn wipe(&mut self) {
+        self.directory = Directory::default();
+        self.bodies.clear();
+        for (path, bytes) in std::mem::take(&mut self.image) {
+            let done = match bytes {
+                Some(bytes) => self.preload(&path, bytes),
+                None => self.preload_directory(&path),
+            };
+            done.expect("what was put in once can be put in again");
+        }
+    }
+
     /// Puts a durable file in, with the folders above it.
     pub(super) fn preload(&mut self, path: &str, bytes: Vec<u8>) -> io::Result<()> {
         if !parent(path).is_empty() {
-            self.create_directories(parent(path))?;
+            self.create_directories(SCENARIO, parent(path))?;
         }
+        self.image.insert(path.to_owned(), Some(bytes.clone()));
         let inode = self.add(FileBody::durable(bytes));
-        self.directory.bind(path, Name::File(inode));
+        self.directory.bind(SCENARIO, path, Name::File(inode));
         self.directory.all_durable();
         Ok(())
     }
 
     pub(super) fn preload_directory(&mut self, path: &str) -> io::Result<()> {
-        self.create_directories(path)?;
+        self.create_directories(SCENARIO, path)?;
+        self.image.insert(path.to_owned(), None);
         self.directory.all_durable();
         Ok(())
     }

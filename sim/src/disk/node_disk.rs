@@ -5,6 +5,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
@@ -12,36 +13,49 @@ use sameriver_runtime::{BoxFuture, Disk, DiskFile, EntryKind, Published};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::directory::Inode;
-use super::model::{Cost, DiskModel, SyncTicket, normalise};
+use super::model::{Cost, DiskModel, SyncTicket, eio, normalise};
+use super::{SHARED_FOLDER, VOLUME, is_shared};
 use crate::counters::lock;
-use crate::life::Life;
+use crate::fault::{DiskFailure, DiskVerdict, DiskWish, FaultFamily};
+use crate::life::{Life, NodeId};
+use crate::node_site::NodeSite;
 use crate::sim_world::SimWorld;
 use crate::trace::Event;
 
-/// What one operation is called and what it works on, for the trace.
+/// What one operation is called, what it works on and what it wants.
 struct Operation<'a> {
     name: &'static str,
     on: &'a str,
     digest: u64,
     cost: Cost,
+    wish: DiskWish,
 }
 
 impl<'a> Operation<'a> {
-    fn light(name: &'static str, on: &'a str) -> Self {
-        Self::new(name, on, Cost::Light)
+    fn look(name: &'static str, on: &'a str) -> Self {
+        Self::new(name, on, Cost::Light, DiskWish::Look)
     }
 
-    fn sync(name: &'static str, on: &'a str) -> Self {
-        Self::new(name, on, Cost::Sync)
+    fn read(name: &'static str, on: &'a str) -> Self {
+        Self::new(name, on, Cost::Light, DiskWish::Read)
     }
 
-    fn new(name: &'static str, on: &'a str, cost: Cost) -> Self {
+    fn write(name: &'static str, on: &'a str) -> Self {
+        Self::new(name, on, Cost::Light, DiskWish::Write)
+    }
+
+    fn sync(name: &'static str, on: &'a str, wish: DiskWish) -> Self {
+        Self::new(name, on, Cost::Sync, wish)
+    }
+
+    fn new(name: &'static str, on: &'a str, cost: Cost, wish: DiskWish) -> Self {
         let digest = xxh3_64_with_seed(on.as_bytes(), xxh3_64(name.as_bytes()));
         Self {
             name,
             on,
             digest,
             cost,
+            wish,
         }
     }
 
@@ -51,7 +65,9 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// One life's way to its node's disk.
+type Worked<T> = io::Result<(T, Option<SyncTicket>)>;
+
+/// One life's way to its node's disk, and to the shared one.
 #[derive(Clone)]
 pub(crate) struct NodeDisk {
     world: SimWorld,
@@ -63,12 +79,25 @@ impl NodeDisk {
         Self { world, life }
     }
 
+    /// Whose disk a path lies on.
+    fn site(&self, path: &str) -> Arc<NodeSite> {
+        if is_shared(path) {
+            self.world.site(VOLUME)
+        } else {
+            Arc::clone(self.life.site())
+        }
+    }
+
+    fn node(&self) -> NodeId {
+        self.life.node()
+    }
+
     /// Carries an operation out now and answers when its time has passed.
     fn carry_out<T: Send + 'static>(
         &self,
         busy: Option<&AtomicU64>,
         operation: &Operation<'_>,
-        work: impl FnOnce(&mut DiskModel) -> io::Result<(T, Option<SyncTicket>)>,
+        work: impl FnOnce(&mut DiskModel, DiskVerdict) -> Worked<T>,
     ) -> BoxFuture<io::Result<T>> {
         if self.life.is_stale() {
             return Box::pin(std::future::pending());
@@ -77,26 +106,39 @@ impl NodeDisk {
             .trace(self.life.node(), Event::Disk, operation.digest, || {
                 format!("{} {}", operation.name, operation.on)
             });
-        let mut disk = lock(&self.life.site().disk);
+        let site = self.site(operation.on);
+        let verdict = lock(self.world.board()).disk(site.name(), operation.wish);
+        let mut disk = lock(&site.disk);
         let delay = disk.delay(operation.cost);
-        let worked = work(&mut disk);
+        let worked = match verdict.failure {
+            Some(DiskFailure::Eio) => Err(eio()),
+            Some(DiskFailure::FsyncLost) | None => work(&mut disk, verdict),
+        };
         drop(disk);
+        self.count_full(&worked);
         let now = self.world.now_nanos();
         let begin = busy.map_or(now, |busy| busy.load(Ordering::Relaxed).max(now));
         let end = begin.saturating_add(delay);
+        let end = end.saturating_add(verdict.delay_nanos);
         if let Some(busy) = busy {
             busy.store(end, Ordering::Relaxed);
         }
         let over = self.world.sleep_until(&self.life, end);
-        let life = self.life.clone();
         self.life.guard(async move {
             over.await;
             let (result, ticket) = worked?;
             if let Some(ticket) = ticket {
-                lock(&life.site().disk).finish_sync(&ticket);
+                lock(&site.disk).finish_sync(&ticket);
             }
             Ok(result)
         })
+    }
+
+    fn count_full<T>(&self, worked: &Worked<T>) {
+        let full = |error: &io::Error| error.kind() == io::ErrorKind::StorageFull;
+        if worked.as_ref().is_err_and(full) {
+            lock(self.world.board()).add_effect(FaultFamily::DiskEnospc, 1);
+        }
     }
 
     fn opening(
@@ -106,9 +148,9 @@ impl NodeDisk {
         open: impl FnOnce(&mut DiskModel, &str) -> io::Result<Inode>,
     ) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
         let path = normalise(path);
-        let operation = Operation::light(name, &path);
+        let operation = Operation::look(name, &path);
         let disk = self.clone();
-        self.carry_out(None, &operation, |model| {
+        self.carry_out(None, &operation, |model, _| {
             let file: Box<dyn DiskFile> = Box::new(SimFile {
                 disk,
                 inode: open(model, &path)?,
@@ -118,6 +160,14 @@ impl NodeDisk {
             Ok((file, None))
         })
     }
+
+    /// Nothing is renamed from one disk to another.
+    fn check_same_disk(from: &str, to: &str) -> io::Result<()> {
+        if is_shared(from) == is_shared(to) {
+            return Ok(());
+        }
+        Err(io::ErrorKind::CrossesDevices.into())
+    }
 }
 
 impl Disk for NodeDisk {
@@ -126,58 +176,79 @@ impl Disk for NodeDisk {
     }
 
     fn create(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        self.opening("create", path, DiskModel::create)
+        let by = self.node();
+        self.opening("create", path, move |model, path| model.create(by, path))
     }
 
     fn create_new(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        self.opening("create new", path, DiskModel::create_new)
+        let by = self.node();
+        self.opening("create new", path, move |model, path| {
+            model.create_new(by, path)
+        })
     }
 
     fn create_directories(&self, path: &Path) -> BoxFuture<io::Result<()>> {
-        let path = normalise(path);
-        self.carry_out(None, &Operation::light("create folders", &path), |model| {
-            Ok((model.create_directories(&path)?, None))
+        let (path, by) = (normalise(path), self.node());
+        let operation = Operation::look("create folders", &path);
+        self.carry_out(None, &operation, |model, _| {
+            Ok((model.create_directories(by, &path)?, None))
         })
     }
 
     fn entry(&self, path: &Path) -> BoxFuture<io::Result<EntryKind>> {
         let path = normalise(path);
-        self.carry_out(None, &Operation::light("entry", &path), |model| {
+        self.carry_out(None, &Operation::look("entry", &path), |model, _| {
             Ok((model.entry(&path)?, None))
         })
     }
 
     fn list(&self, directory: &Path) -> BoxFuture<io::Result<Vec<String>>> {
         let path = normalise(directory);
-        self.carry_out(None, &Operation::light("list", &path), |model| {
-            Ok((model.list(&path)?, None))
+        let has_shared = path.is_empty() && self.world.find_site(VOLUME).is_some();
+        self.carry_out(None, &Operation::look("list", &path), |model, _| {
+            let mut names = model.list(&path)?;
+            if has_shared {
+                names.push(SHARED_FOLDER.to_owned());
+                names.sort_unstable();
+                names.dedup();
+            }
+            Ok((names, None))
         })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> BoxFuture<io::Result<()>> {
-        let (from, to) = (normalise(from), normalise(to));
-        let operation = Operation::light("rename", &from).with(xxh3_64(to.as_bytes()));
-        self.carry_out(None, &operation, |model| {
-            Ok((model.rename(&from, &to)?, None))
+        let (from, to, by) = (normalise(from), normalise(to), self.node());
+        let operation = Operation::look("rename", &from).with(xxh3_64(to.as_bytes()));
+        self.carry_out(None, &operation, |model, _| {
+            Self::check_same_disk(&from, &to)?;
+            Ok((model.rename(by, &from, &to)?, None))
         })
     }
 
     fn publish(&self, temporary: &Path, to: &Path) -> BoxFuture<io::Result<Published>> {
-        let (temporary, to) = (normalise(temporary), normalise(to));
-        let operation = Operation::sync("publish", &temporary).with(xxh3_64(to.as_bytes()));
-        self.carry_out(None, &operation, |model| model.publish(&temporary, &to))
+        let (temporary, to, by) = (normalise(temporary), normalise(to), self.node());
+        let operation = Operation::sync("publish", &temporary, DiskWish::Sync);
+        let operation = operation.with(xxh3_64(to.as_bytes()));
+        self.carry_out(None, &operation, |model, verdict| {
+            Self::check_same_disk(&temporary, &to)?;
+            if verdict.failure == Some(DiskFailure::FsyncLost) {
+                return Err(model.fail_sync(&temporary));
+            }
+            model.publish(by, &temporary, &to)
+        })
     }
 
     fn remove(&self, path: &Path) -> BoxFuture<io::Result<()>> {
-        let path = normalise(path);
-        self.carry_out(None, &Operation::light("remove", &path), |model| {
-            Ok((model.remove(&path)?, None))
+        let (path, by) = (normalise(path), self.node());
+        self.carry_out(None, &Operation::look("remove", &path), |model, _| {
+            Ok((model.remove(by, &path)?, None))
         })
     }
 
     fn sync_directory(&self, path: &Path) -> BoxFuture<io::Result<()>> {
         let path = normalise(path);
-        self.carry_out(None, &Operation::sync("sync folder", &path), |model| {
+        let operation = Operation::sync("sync folder", &path, DiskWish::Look);
+        self.carry_out(None, &operation, |model, _| {
             Ok(((), Some(model.sync_directory(&path)?)))
         })
     }
@@ -195,46 +266,57 @@ impl SimFile {
     fn carry_out<T: Send + 'static>(
         &self,
         operation: &Operation<'_>,
-        work: impl FnOnce(&mut DiskModel, Inode) -> (T, Option<SyncTicket>),
+        work: impl FnOnce(&mut DiskModel, DiskVerdict) -> Worked<T>,
     ) -> BoxFuture<io::Result<T>> {
-        let inode = self.inode;
-        self.disk
-            .carry_out(Some(&self.busy), operation, |model| Ok(work(model, inode)))
+        self.disk.carry_out(Some(&self.busy), operation, work)
+    }
+
+    fn write(
+        &self,
+        operation: &Operation<'_>,
+        offset: Option<u64>,
+        bytes: &Bytes,
+    ) -> BoxFuture<io::Result<()>> {
+        let (by, inode) = (self.disk.node(), self.inode);
+        self.carry_out(operation, |model, verdict| {
+            model.write(by, inode, offset, bytes, verdict.limit)?;
+            Ok(((), None))
+        })
     }
 }
 
 impl DiskFile for SimFile {
     fn read_at(&self, offset: u64, length: usize) -> BoxFuture<io::Result<Bytes>> {
-        let operation = Operation::light("read", &self.path).with(offset);
-        self.carry_out(&operation, |model, inode| {
-            (model.read(inode, offset, length), None)
+        let operation = Operation::read("read", &self.path).with(offset);
+        self.carry_out(&operation, |model, _| {
+            Ok((model.read(self.inode, offset, length), None))
         })
     }
 
     fn write_at(&self, offset: u64, bytes: Bytes) -> BoxFuture<io::Result<()>> {
-        let operation = Operation::light("write", &self.path).with(offset);
+        let operation = Operation::write("write", &self.path).with(offset);
         let operation = operation.with(xxh3_64(&bytes));
-        self.carry_out(&operation, |model, inode| {
-            (model.write(inode, offset, &bytes), None)
-        })
+        self.write(&operation, Some(offset), &bytes)
     }
 
     fn append(&self, bytes: Bytes) -> BoxFuture<io::Result<()>> {
-        let operation = Operation::light("append", &self.path).with(xxh3_64(&bytes));
-        self.carry_out(&operation, |model, inode| {
-            (model.append(inode, &bytes), None)
-        })
+        let operation = Operation::write("append", &self.path).with(xxh3_64(&bytes));
+        self.write(&operation, None, &bytes)
     }
 
     fn sync(&self) -> BoxFuture<io::Result<()>> {
-        let operation = Operation::sync("sync", &self.path);
-        self.carry_out(&operation, |model, inode| {
-            ((), Some(model.sync_file(inode)))
+        let operation = Operation::sync("sync", &self.path, DiskWish::Sync);
+        self.carry_out(&operation, |model, verdict| {
+            if verdict.failure == Some(DiskFailure::FsyncLost) {
+                model.forget(self.inode);
+                return Err(eio());
+            }
+            Ok(((), Some(model.sync_file(self.inode))))
         })
     }
 
     fn length(&self) -> BoxFuture<io::Result<u64>> {
-        let operation = Operation::light("length", &self.path);
-        self.carry_out(&operation, |model, inode| (model.length(inode), None))
+        let operation = Operation::look("length", &self.path);
+        self.carry_out(&operation, |model, _| Ok((model.length(self.inode), None)))
     }
 }

@@ -7,14 +7,20 @@
 //! Invariant: faults are data: nothing is drawn while a script is applied that is not drawn from
 //! the script itself.
 
+mod board;
+mod draw;
 mod effects;
 mod episode;
 mod family;
+mod nemesis;
 mod script;
 mod targets;
+
+pub(crate) use board::{Board, DiskFailure, DiskVerdict, DiskWish, StoreFailure, added_delay};
 
 pub use effects::Effects;
 pub use episode::{Episode, EpisodeError, Parameters, Target, Trigger};
 pub use family::{FaultFamily, TargetKind, UnknownFamily};
+pub use nemesis::Nemesis;
 pub use script::{FaultScript, ScriptError};
 pub use targets::{Class, Targets, Window};

@@ -13,6 +13,7 @@ use super::connection::{CLIENT, SERVER};
 use super::stream::SimStream;
 use super::{Net, with_net};
 use crate::counters::lock;
+use crate::fault::FaultFamily;
 use crate::life::Life;
 use crate::node_site::NodeSite;
 use crate::sim_world::{SimWorld, parse};
@@ -22,6 +23,8 @@ use crate::trace::Event;
 /// As Linux does by default: 1, 2, 4, ... seconds between the tries, about two minutes in all.
 const TRIES: u32 = 7;
 const FIRST_WAIT_NANOS: u64 = 1_000_000_000;
+/// When somebody on the way refuses for a node that takes no connections.
+const REFUSAL_NANOS: u64 = 500_000;
 
 enum Answer {
     Accepted(SimStream),
@@ -53,12 +56,22 @@ pub(crate) async fn connect(
         let now = world.now_nanos();
         let retry_at = now.saturating_add(FIRST_WAIT_NANOS << attempt);
         let (there, back) = (life.node(), target.id());
-        let arrival = with_net(world.net(), |net| net.arrival(now, there, back, &mut draws));
-        if arrival != NEVER {
+        let door = with_net(world.net(), |net| net.knock(back));
+        if door == Some(FaultFamily::ConnectRefused) {
+            let answer = now.saturating_add(REFUSAL_NANOS);
+            world.sleep_until(&life, answer).await;
+            return Err(io::ErrorKind::ConnectionRefused.into());
+        }
+        let arrival = with_net(world.net(), |net| {
+            net.arrival(now, (there, back), 1, &mut draws)
+        });
+        if arrival != NEVER && door.is_none() {
             world.sleep_until(&life, arrival).await;
             let answer = ask(&world, &life, &target, port);
             let now = world.now_nanos();
-            let arrival = with_net(world.net(), |net| net.arrival(now, back, there, &mut draws));
+            let arrival = with_net(world.net(), |net| {
+                net.arrival(now, (back, there), 1, &mut draws)
+            });
             if arrival != NEVER {
                 match answer {
                     Answer::Silence => {}

@@ -9,6 +9,7 @@ use sameriver_runtime::RandomStream;
 use super::Net;
 use super::pipe::{End, Pipe};
 use crate::counters::lock;
+use crate::fault::FaultFamily;
 use crate::life::{Life, NodeId};
 use crate::sim_world::SimWorld;
 use crate::timers::NEVER;
@@ -56,22 +57,43 @@ impl Connection {
 
     /// `side` knows nothing of this connection any more and says so.
     pub(super) fn reset_by(&self, net: &mut Net, now: u64, side: usize, pipes: &mut [Pipe; 2]) {
-        let (from, to) = self.route(side);
-        let arrival = net.arrival(now, from, to, &mut pipes[side].draws);
+        let arrival = net.arrival(now, self.route(side), 0, &mut pipes[side].draws);
         pipes[side].finish(End::Reset, arrival);
         pipes[1 - side].refuse(arrival);
     }
 
-    pub(super) fn hold(&self, now: u64, from: NodeId, to: NodeId) {
+    /// Whether it is between these two nodes.
+    pub(super) fn joins(&self, a: NodeId, b: NodeId) -> bool {
+        self.route(CLIENT) == (a, b) || self.route(CLIENT) == (b, a)
+    }
+
+    /// Something between the two breaks it: of what is on its way an unknown part arrives, and both
+    /// are told that it is over.
+    pub(super) fn break_off(&self, net: &mut Net, now: u64, pipes: &mut [Pipe; 2]) {
+        if self.ends.iter().all(Life::is_stale) || pipes.iter().any(Pipe::is_reset) {
+            return;
+        }
+        for pipe in pipes.iter_mut() {
+            pipe.lose_tail(now);
+        }
+        self.reset_by(net, now, CLIENT, pipes);
+        self.reset_by(net, now, SERVER, pipes);
+        net.effects.add(FaultFamily::Reset, 1);
+    }
+
+    /// How many bytes are held back.
+    pub(super) fn hold(&self, now: u64, from: NodeId, to: NodeId) -> u64 {
+        let mut held = 0;
         let mut pipes = self.pipes();
         for (direction, pipe) in pipes.iter_mut().enumerate() {
             if self.route(direction) == (from, to) {
-                pipe.hold_data(now);
+                held += pipe.hold_data(now);
             }
             if self.route(1 - direction) == (from, to) {
                 pipe.hold_answers(now);
             }
         }
+        held
     }
 
     pub(super) fn release(&self, net: &mut Net, now: u64, from: NodeId, to: NodeId) {
@@ -82,12 +104,12 @@ impl Connection {
             if !forth && !back {
                 continue;
             }
-            let arrival = net.arrival(now, from, to, &mut pipe.draws);
+            let arrival = net.arrival(now, (from, to), 0, &mut pipe.draws);
             if forth {
-                pipe.release_data(arrival);
+                pipe.release_data(now, arrival);
             }
             if back {
-                pipe.release_answers(arrival);
+                pipe.release_answers(now, arrival);
             }
         }
     }

@@ -99,6 +99,10 @@ impl Pipe {
         self.end.is_some()
     }
 
+    pub(super) fn is_reset(&self) -> bool {
+        matches!(self.end, Some((_, End::Reset)))
+    }
+
     pub(super) fn has_unread(&self) -> bool {
         !self.segments.is_empty()
     }
@@ -204,14 +208,18 @@ impl Pipe {
         room.min(self.refused.unwrap_or(NEVER))
     }
 
-    /// The link of the data was cut: what is on its way is lost and waits to be sent again.
-    pub(super) fn hold_data(&mut self, now: u64) {
+    /// The link of the data was cut: what is on its way is lost and waits to be sent again. Answers
+    /// how many bytes that are.
+    pub(super) fn hold_data(&mut self, now: u64) -> u64 {
+        let mut held = 0;
         for segment in self.segments.iter_mut().filter(|segment| segment.at > now) {
             segment.at = NEVER;
+            held += segment.bytes.len() as u64;
         }
         if let Some((at, _)) = self.end.as_mut().filter(|(at, _)| *at > now) {
             *at = NEVER;
         }
+        held
     }
 
     /// The way back was cut.
@@ -224,35 +232,25 @@ impl Pipe {
         }
     }
 
-    pub(super) fn release_data(&mut self, arrival: u64) {
-        let at = self.last_arrival.max(arrival);
-        let held = self
-            .segments
-            .iter_mut()
-            .filter(|segment| segment.at == NEVER);
-        let mut any = false;
-        for segment in held {
-            segment.at = at;
-            any = true;
+    /// The link is as it should be: what was held back, or would have come later, comes at
+    /// `arrival`, behind what came before.
+    pub(super) fn release_data(&mut self, now: u64, arrival: u64) {
+        let ends = self.end.iter_mut().map(|(at, _)| at);
+        let all = self.segments.iter_mut().map(|segment| &mut segment.at);
+        let late: Vec<&mut u64> = all.chain(ends).filter(|at| **at > arrival).collect();
+        if late.is_empty() {
+            return;
         }
-        if let Some((held, _)) = self.end.as_mut().filter(|(at, _)| *at == NEVER) {
-            *held = at;
-            any = true;
-        }
-        if any {
-            self.last_arrival = at;
-        }
-    }
-
-    pub(super) fn release_answers(&mut self, arrival: u64) {
-        for (at, _) in self
-            .acknowledgements
-            .iter_mut()
-            .filter(|(at, _)| *at == NEVER)
-        {
+        for at in late {
             *at = arrival;
         }
-        if let Some(at) = self.refused.as_mut().filter(|at| **at == NEVER) {
+        self.last_arrival = arrival.max(now);
+    }
+
+    pub(super) fn release_answers(&mut self, now: u64, arrival: u64) {
+        debug_assert!(now <= arrival, "nothing arrives before it is sent");
+        let late = self.acknowledgements.iter_mut().map(|(at, _)| at);
+        for at in late.chain(&mut self.refused).filter(|at| **at > arrival) {
             *at = arrival;
         }
     }
@@ -342,7 +340,7 @@ mod tests {
         pipe.hold_data(10);
         pipe.push(Bytes::from_static(b"b"), 30);
         assert_eq!(pipe.readable(40), Readable::NotBefore(NEVER));
-        pipe.release_data(50);
+        pipe.release_data(45, 50);
         assert_eq!(pipe.readable(50), Readable::Bytes(2));
     }
 

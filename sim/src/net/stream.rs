@@ -81,13 +81,22 @@ impl SimStream {
             let count = pipe.accept(total, room);
             let bytes = gather(parts, count);
             self.trace(Event::Write, xxh3_64_with_seed(&bytes, count as u64), count);
-            let arrival = net.arrival(now, node, peer, &mut pipe.draws);
+            let arrival = net.arrival(now, (node, peer), count as u64, &mut pipe.draws);
             let nobody_reads = pipe.abandoned || peer_is_stranger;
-            pipe.push(bytes, arrival);
+            let broken = net.breaks_within((node, peer), count);
+            // The system has taken all of it, whatever becomes of it.
+            pipe.push(bytes.slice(..broken.unwrap_or(count)), arrival);
             self.connection.arm_reader(&self.world, self.side, pipe);
             if nobody_reads {
                 self.connection
                     .reset_by(net, arrival, 1 - self.side, &mut pipes);
+            }
+            if broken.is_some() {
+                self.connection.break_off(net, now, &mut pipes);
+            }
+            for (direction, pipe) in pipes.iter_mut().enumerate() {
+                self.connection.arm_reader(&self.world, direction, pipe);
+                self.connection.arm_writer(&self.world, direction, pipe);
             }
             Poll::Ready(Ok(count))
         })
@@ -111,7 +120,7 @@ impl SimStream {
 
     fn finish(&self, net: &mut super::Net, now: u64, outgoing: &mut super::pipe::Pipe) {
         let (node, peer) = (self.life().node(), self.peer().node());
-        let arrival = net.arrival(now, node, peer, &mut outgoing.draws);
+        let arrival = net.arrival(now, (node, peer), 0, &mut outgoing.draws);
         outgoing.finish(End::Fin, arrival);
         self.connection.arm_reader(&self.world, self.side, outgoing);
     }
@@ -146,7 +155,7 @@ impl AsyncRead for SimStream {
                     let most = buffer.remaining();
                     let count = pipe.take(arrived, most, |part| buffer.put_slice(part));
                     let (node, peer) = (self.life().node(), self.peer().node());
-                    let arrival = net.arrival(now, node, peer, &mut pipe.draws);
+                    let arrival = net.arrival(now, (node, peer), 0, &mut pipe.draws);
                     pipe.acknowledge(count, arrival);
                     self.connection.arm_writer(&self.world, direction, pipe);
                     Poll::Ready(Ok(()))

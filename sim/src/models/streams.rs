@@ -1,4 +1,4 @@
-//! Models of the outside systems that every world offers: standard streams and collections.
+//! Models of the standard streams and of collections.
 //!
 //! Invariant: a request takes time there and back; between the two the effect happens, once, or
 //! never if the life that asked is over.
@@ -20,7 +20,7 @@ use crate::services::ServiceSite;
 use crate::sim_world::SimWorld;
 
 /// Offers the standard streams and collections.
-pub(crate) fn offer_standard(world: &SimWorld) {
+pub(super) fn offer(world: &SimWorld) {
     world.offer::<dyn TextOut>(scheme(STDOUT), |site| Arc::new(Outside::new(site)));
     world.offer::<dyn Collector>(COLLECT_SCHEME, |site| {
         // A collection that stays empty is there all the same.
