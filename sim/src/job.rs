@@ -119,7 +119,7 @@ impl SimJob {
         let (done, end) = oneshot::channel();
         let run = task_manager::run(
             world.clone(),
-            master.clone(),
+            vec![master.clone()],
             TaskManagerIndex::new(index),
             settings.slots,
             self.graph()?,

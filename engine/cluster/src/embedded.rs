@@ -11,7 +11,7 @@ use sameriver_runtime::sync::oneshot;
 use sameriver_runtime::{Lane, TaskHandle, World};
 use tracing::warn;
 
-use crate::job_control::{JobControl, JobRequests};
+use crate::job_control::{JobControl, JobReport, JobRequests};
 use crate::job_master::JobMaster;
 use crate::outcome::JobOutcome;
 use crate::settings::ClusterSettings;
@@ -109,7 +109,7 @@ impl EmbeddedCluster {
         let master = match JobMaster::bind(&world, &world.any_port()).await {
             Ok(master) => master,
             Err(error) => {
-                requests.end(sameriver_control::JobStatus::Failed);
+                requests.end(JobReport::of_others(sameriver_control::JobStatus::Failed));
                 let message = format!("the job master cannot listen: {error}");
                 return JobOutcome::failed(FailureKind::Cluster, message);
             }
@@ -123,7 +123,7 @@ impl EmbeddedCluster {
             let over = async { drop(ended.await) };
             let (world, settings) = (world.clone(), settings.clone());
             let node = world.clone();
-            let run = task_manager::run_until(node, at, index, slots, graph, settings, over);
+            let run = task_manager::run_until(node, vec![at], index, slots, graph, settings, over);
             let control = control.clone();
             let task = Stoppable::start(&world, &format!("task manager {index}"), async move {
                 if let Err(error) = run.await {

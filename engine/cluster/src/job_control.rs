@@ -1,4 +1,4 @@
-//! The user's hold on a running job: ask for its status, ask it to stop.
+//! The user's hold on a running job: ask for its status, for a checkpoint, or to stop.
 //!
 //! Invariant: requests are messages to the loop that owns the job; the handle shares nothing with
 //! it but the final status.
@@ -6,9 +6,11 @@
 use std::sync::{Arc, OnceLock};
 
 use sameriver_control::JobStatus;
-use sameriver_model::Failure;
+use sameriver_model::{AttemptNumber, CheckpointId, Failure};
 use sameriver_runtime::sync::{mpsc, oneshot};
 use thiserror::Error;
+
+use crate::outcome::JobCounts;
 
 /// How many requests may wait for the job master.
 const REQUESTS_MAX: usize = 16;
@@ -17,6 +19,35 @@ const REQUESTS_MAX: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the job master is gone: look at its log")]
 pub struct JobGone;
+
+/// What a job master says of its job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JobReport {
+    /// The state of the job.
+    pub status: JobStatus,
+    /// Whether this job master leads; another one may.
+    pub leads: bool,
+    /// The current attempt.
+    pub attempt: AttemptNumber,
+    /// The latest checkpoint that was published, by this job master or an earlier one.
+    pub latest: Option<CheckpointId>,
+    /// What was counted since this job master leads.
+    pub counts: JobCounts,
+}
+
+/// Why a checkpoint that was asked for is not there.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CheckpointRequestError {
+    /// The job is over, or this job master does not lead it.
+    #[error("the job takes no checkpoint: it is over, or another job master leads it")]
+    Gone,
+    /// The job has no store.
+    #[error("the job takes no checkpoints: give it a checkpoint store")]
+    NoStore,
+    /// It was tried, and failed.
+    #[error("the checkpoint failed: {0}")]
+    Failed(Failure),
+}
 
 /// A cheap handle to a running job.
 ///
@@ -29,20 +60,21 @@ pub struct JobGone;
 #[derive(Clone, Debug)]
 pub struct JobControl {
     requests: mpsc::Sender<Request>,
-    last: Arc<OnceLock<JobStatus>>,
+    last: Arc<OnceLock<JobReport>>,
 }
 
 /// The job master's end of [`JobControl`].
 #[derive(Debug)]
 pub struct JobRequests {
     requests: mpsc::Receiver<Request>,
-    last: Arc<OnceLock<JobStatus>>,
+    last: Arc<OnceLock<JobReport>>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Request {
     Cancel,
-    Status(oneshot::Sender<JobStatus>),
+    Report(oneshot::Sender<JobReport>),
+    Checkpoint(oneshot::Sender<Result<CheckpointId, CheckpointRequestError>>),
     Fail(Failure),
 }
 
@@ -72,12 +104,30 @@ impl JobControl {
     /// # Errors
     /// [`JobGone`] when the job master ended without an outcome.
     pub async fn status(&self) -> Result<JobStatus, JobGone> {
+        Ok(self.report().await?.status)
+    }
+
+    /// The state of the job with its attempt, its latest checkpoint and its counts.
+    ///
+    /// # Errors
+    /// [`JobGone`] when the job master ended without an outcome.
+    pub async fn report(&self) -> Result<JobReport, JobGone> {
         let (tx, rx) = oneshot::channel();
-        self.ask(Request::Status(tx)).await;
+        self.ask(Request::Report(tx)).await;
         match rx.await {
-            Ok(status) => Ok(status),
+            Ok(report) => Ok(report),
             Err(_) => self.last.get().copied().ok_or(JobGone),
         }
+    }
+
+    /// Asks for a checkpoint now and waits until one that was triggered afterwards is published.
+    ///
+    /// # Errors
+    /// [`CheckpointRequestError`] says why there is none.
+    pub async fn checkpoint(&self) -> Result<CheckpointId, CheckpointRequestError> {
+        let (tx, rx) = oneshot::channel();
+        self.ask(Request::Checkpoint(tx)).await;
+        rx.await.unwrap_or(Err(CheckpointRequestError::Gone))
     }
 
     /// Fails the job for a reason that the job master cannot see.
@@ -91,6 +141,24 @@ impl JobControl {
     }
 }
 
+impl JobReport {
+    /// Of a job that this job master does not lead.
+    pub(crate) const fn of_others(status: JobStatus) -> Self {
+        Self {
+            status,
+            leads: false,
+            attempt: AttemptNumber::new(0),
+            latest: None,
+            counts: JobCounts {
+                checkpoints_completed: 0,
+                checkpoints_failed: 0,
+                restarts: 0,
+                restored: 0,
+            },
+        }
+    }
+}
+
 impl JobRequests {
     /// Waits for the next request; for ever if all handles are dropped. Cancel safe.
     pub(crate) async fn next(&mut self) -> Request {
@@ -101,9 +169,9 @@ impl JobRequests {
     }
 
     /// Writes down the terminal state, and answers what was asked too late.
-    pub(crate) fn end(mut self, status: JobStatus) {
+    pub(crate) fn end(mut self, report: JobReport) {
         // Set once: a pair serves one job.
-        let _ = self.last.set(status);
+        let _ = self.last.set(report);
         self.requests.close();
     }
 }

@@ -13,6 +13,25 @@ pub struct JobOutcome {
     pub status: JobEnd,
     /// The counts of every vertex, in the order of the plan.
     pub vertices: Vec<VertexMetrics>,
+    /// What this job master counted of checkpoints and restarts while it led.
+    pub counts: JobCounts,
+}
+
+/// What a job master counted of one job while it led.
+///
+/// ```
+/// assert_eq!(sameriver_cluster::JobCounts::default().restarts, 0);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct JobCounts {
+    /// Checkpoints that were published.
+    pub checkpoints_completed: u64,
+    /// Checkpoints that were triggered, or should have been, and came to nothing.
+    pub checkpoints_failed: u64,
+    /// Attempts after the first one.
+    pub restarts: u64,
+    /// Attempts that started from a checkpoint.
+    pub restored: u64,
 }
 
 impl JobOutcome {
@@ -20,7 +39,16 @@ impl JobOutcome {
     pub(crate) fn failed(kind: FailureKind, message: impl Into<String>) -> Self {
         Self {
             status: JobEnd::Failed(Failure::new(kind, message)),
+            ..Self::ended(JobEnd::Finished)
+        }
+    }
+
+    /// The outcome of a job that another job master has brought to its end.
+    pub(crate) fn ended(status: JobEnd) -> Self {
+        Self {
+            status,
             vertices: Vec::new(),
+            counts: JobCounts::default(),
         }
     }
 
@@ -28,6 +56,7 @@ impl JobOutcome {
         status: JobEnd,
         plan: &JobPlan,
         metrics: &BTreeMap<SubtaskId, SubtaskMetrics>,
+        counts: JobCounts,
     ) -> Self {
         let vertices = plan.vertices.iter().map(|vertex| {
             let own = metrics.iter().filter(|(id, _)| id.vertex == vertex.id);
@@ -40,6 +69,7 @@ impl JobOutcome {
         Self {
             status,
             vertices: vertices.collect(),
+            counts,
         }
     }
 }

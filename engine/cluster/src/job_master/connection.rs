@@ -1,55 +1,17 @@
-//! The job master's end of one control connection, and the events that reach its loop.
+//! The job master's end of one control connection.
 //!
 //! Invariant: whatever happens on a connection, its last event is `Closed`. Decides nothing: who is
 //! admitted is asked of the loop.
 
 use std::time::Duration;
 
-use sameriver_model::Failure;
-use sameriver_model::{TaskManagerIndex, VertexId};
-use sameriver_operator::source::AnyEnumerator;
 use sameriver_runtime::sync::{mpsc, oneshot};
 use sameriver_runtime::{ByteStream, World};
 
+use super::event::{ConnectionId, Event};
 use crate::rpc::connection::converse;
 use crate::rpc::hello;
-use crate::rpc::{Hello, HelloError, Identity, MasterMessage, Refusal, TaskManagerMessage};
-
-/// A connection, numbered in the order of acceptance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ConnectionId(pub(super) u64);
-
-/// What the loop of the job master is told.
-pub(super) enum Event {
-    /// Somebody connected.
-    Accepted(Box<dyn ByteStream>),
-    /// A task manager that runs our code asks to be admitted.
-    Knocked {
-        task_manager: TaskManagerIndex,
-        answer: oneshot::Sender<Result<(), Refusal>>,
-    },
-    /// Somebody was turned away because of its hello.
-    Refused {
-        task_manager: Option<TaskManagerIndex>,
-        reason: String,
-    },
-    /// An admitted task manager says something.
-    Message {
-        connection: ConnectionId,
-        task_manager: TaskManagerIndex,
-        message: TaskManagerMessage,
-    },
-    /// The connection has ended.
-    Closed {
-        connection: ConnectionId,
-        cause: String,
-    },
-    /// A source's enumerator has found its splits, or not.
-    Enumerated {
-        vertex: VertexId,
-        result: Result<Box<dyn AnyEnumerator>, Failure>,
-    },
-}
+use crate::rpc::{Hello, HelloError, Identity, MasterMessage};
 
 /// What a connection needs to know of its job master.
 pub(super) struct Serving {
@@ -99,12 +61,7 @@ impl Serving {
         let received = hello::receive(stream, self.identity);
         let hello = self.world.timeout(self.hello_timeout, received).await??;
         let (answer, verdict) = oneshot::channel();
-        let task_manager = hello.task_manager;
-        self.tell(Event::Knocked {
-            task_manager,
-            answer,
-        })
-        .await;
+        self.tell(Event::Knocked { hello, answer }).await;
         match verdict.await {
             Ok(Ok(())) => {
                 hello::welcome(stream, self.identity).await?;
@@ -130,6 +87,7 @@ impl Serving {
         let wrap = |message| Event::Message {
             connection,
             task_manager,
+            incarnation: hello.incarnation,
             message,
         };
         let limit = self.frame_bytes;

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use sameriver_control::AdmissionError;
+use sameriver_control::{AdmissionError, Incarnation};
 use sameriver_model::TaskManagerIndex;
 use sameriver_runtime::TimedOut;
 use sameriver_runtime::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -15,9 +15,9 @@ use thiserror::Error;
 /// The first 8 bytes of both directions.
 pub const MAGIC: [u8; 8] = *b"samerctl";
 /// The version of hello, frames and messages that this code speaks.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 /// The length of a hello and of its answer in bytes.
-pub const HELLO_BYTES: usize = 32;
+pub const HELLO_BYTES: usize = 40;
 
 /// What two nodes must agree in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Identity {
 pub struct Hello {
     /// Which task manager it is.
     pub task_manager: TaskManagerIndex,
+    /// Which of its connections this is.
+    pub incarnation: Incarnation,
     /// What it runs.
     pub identity: Identity,
 }
@@ -61,12 +63,18 @@ pub enum Refusal {
     /// The index is not one of the job's.
     #[error("its index is not one of the job's: mend the index or raise task_managers")]
     Unknown,
-    /// The index is taken.
+    /// The index is taken by a connection that is not older.
     #[error("another task manager has this index: give each its own")]
     Duplicate,
-    /// The job does not wait for task managers.
-    #[error("the job does not wait for task managers any more")]
+    /// The job does not take task managers now.
+    #[error("the job does not wait for task managers now")]
     NotWaiting,
+    /// Another job master leads.
+    #[error("the job master stands by: another one leads")]
+    StandingBy,
+    /// The job has ended.
+    #[error("the job is over")]
+    Over,
 }
 
 impl From<AdmissionError> for Refusal {
@@ -207,12 +215,16 @@ mod verdict {
     pub(super) const UNKNOWN: u32 = 5;
     pub(super) const DUPLICATE: u32 = 6;
     pub(super) const NOT_WAITING: u32 = 7;
+    pub(super) const STANDING_BY: u32 = 8;
+    pub(super) const OVER: u32 = 9;
 
     pub(super) const fn of(refusal: Refusal) -> u32 {
         match refusal {
             Refusal::Unknown => UNKNOWN,
             Refusal::Duplicate => DUPLICATE,
             Refusal::NotWaiting => NOT_WAITING,
+            Refusal::StandingBy => STANDING_BY,
+            Refusal::Over => OVER,
         }
     }
 }
@@ -226,7 +238,7 @@ pub async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     hello: Hello,
 ) -> Result<(), HelloError> {
     let number = hello.task_manager.get();
-    let bytes = layout(PROTOCOL_VERSION, number, hello.identity);
+    let bytes = layout(PROTOCOL_VERSION, number, hello.identity, hello.incarnation.get());
     // A master that has refused us already may have closed: its answer says why.
     let sent = stream.write_all(&bytes).await;
     let flushed = stream.flush().await;
@@ -234,9 +246,9 @@ pub async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     read_part(stream, &mut front, 0).await?;
     sent.and(flushed)?;
     let (version, code) = open_front(front, Peer::JobMaster)?;
-    let mut back = [0; 16];
+    let mut back = [0; BACK_BYTES];
     read_part(stream, &mut back, front.len()).await?;
-    let theirs = open_back(back);
+    let (theirs, _) = open_back(back);
     match code {
         verdict::WELCOME | verdict::OTHER_BUILD | verdict::OTHER_GRAPH => {
             compare(Peer::JobMaster, theirs, hello.identity)
@@ -244,6 +256,8 @@ pub async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
         verdict::UNKNOWN => Err(refused(hello, Refusal::Unknown)),
         verdict::DUPLICATE => Err(refused(hello, Refusal::Duplicate)),
         verdict::NOT_WAITING => Err(refused(hello, Refusal::NotWaiting)),
+        verdict::STANDING_BY => Err(refused(hello, Refusal::StandingBy)),
+        verdict::OVER => Err(refused(hello, Refusal::Over)),
         verdict::OTHER_VERSION => Err(HelloError::OtherVersion {
             peer: Peer::JobMaster,
             theirs: version,
@@ -309,7 +323,7 @@ async fn answer<S: AsyncWrite + Unpin>(
     code: u32,
     ours: Identity,
 ) -> Result<(), HelloError> {
-    let bytes = layout(PROTOCOL_VERSION, code, ours);
+    let bytes = layout(PROTOCOL_VERSION, code, ours, 0);
     stream.write_all(&bytes).await?;
     Ok(stream.flush().await?)
 }
@@ -323,12 +337,13 @@ async fn read_hello<S: AsyncRead + Unpin>(
     let number = u32::from_le_bytes(part(&front, 12));
     let task_manager = TaskManagerIndex::new(number);
     open_front(front, Peer::TaskManager(task_manager))?;
-    let mut back = [0; 16];
+    let mut back = [0; BACK_BYTES];
     read_part(stream, &mut back, front.len()).await?;
-    let identity = open_back(back);
+    let (identity, incarnation) = open_back(back);
     compare(Peer::TaskManager(task_manager), identity, ours)?;
     Ok(Hello {
         task_manager,
+        incarnation: Incarnation::new(incarnation),
         identity,
     })
 }
@@ -341,14 +356,19 @@ fn refused(hello: Hello, reason: Refusal) -> HelloError {
     }
 }
 
-/// Magic, version, number (the task manager's index, or the verdict), build, fingerprint.
-fn layout(version: u32, number: u32, identity: Identity) -> [u8; HELLO_BYTES] {
+/// The bytes behind those that keep their meaning.
+const BACK_BYTES: usize = HELLO_BYTES - 16;
+
+/// Magic, version, number (the task manager's index, or the verdict), build, fingerprint,
+/// incarnation (0 in an answer).
+fn layout(version: u32, number: u32, identity: Identity, incarnation: u64) -> [u8; HELLO_BYTES] {
     let mut bytes = [0; HELLO_BYTES];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..12].copy_from_slice(&version.to_le_bytes());
     bytes[12..16].copy_from_slice(&number.to_le_bytes());
     bytes[16..24].copy_from_slice(&identity.build.to_le_bytes());
-    bytes[24..].copy_from_slice(&identity.fingerprint.to_le_bytes());
+    bytes[24..32].copy_from_slice(&identity.fingerprint.to_le_bytes());
+    bytes[32..].copy_from_slice(&incarnation.to_le_bytes());
     bytes
 }
 
@@ -366,11 +386,12 @@ fn open_front(front: [u8; 16], peer: Peer) -> Result<(u32, u32), HelloError> {
     Ok((theirs, u32::from_le_bytes(part(&front, 12))))
 }
 
-fn open_back(back: [u8; 16]) -> Identity {
-    Identity {
+fn open_back(back: [u8; BACK_BYTES]) -> (Identity, u64) {
+    let identity = Identity {
         build: u64::from_le_bytes(part(&back, 0)),
         fingerprint: u64::from_le_bytes(part(&back, 8)),
-    }
+    };
+    (identity, u64::from_le_bytes(part(&back, 16)))
 }
 
 fn compare(peer: Peer, theirs: Identity, ours: Identity) -> Result<(), HelloError> {
@@ -385,9 +406,9 @@ fn compare(peer: Peer, theirs: Identity, ours: Identity) -> Result<(), HelloErro
     Ok(())
 }
 
-fn part<const N: usize>(bytes: &[u8; 16], from: usize) -> [u8; N] {
+fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
     let part = bytes[from..from + N].try_into();
-    part.expect("the halves of a hello are 16 bytes long")
+    part.expect("the parts of a hello have fixed places")
 }
 
 /// Fills `into`; `before` bytes of the hello came already.

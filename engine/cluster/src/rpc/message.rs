@@ -1,10 +1,14 @@
 //! What the job master and the task managers say to each other.
 //!
-//! Invariant: a change of anything here is a new version of the protocol. No code travels: a task
-//! manager deploys (vertex, subtask) from its own graph.
+//! Invariant: a change of anything here is a new version of the protocol. Every message but
+//! heartbeats, registration and shutdown names its attempt: one of another attempt changes nothing.
+//! What a reader must get exactly once and in order carries a number of its own. No code travels: a
+//! task manager deploys (vertex, subtask) from its own graph.
 
-use sameriver_model::{AttemptNumber, Failure, SlotIndex, SubtaskId, TaskManagerIndex};
-use sameriver_task::SubtaskMetrics;
+use sameriver_model::{
+    AttemptNumber, CheckpointId, Failure, SlotIndex, SubtaskId, SubtaskState, TaskManagerIndex,
+};
+use sameriver_task::{SnapshotMeasures, SubtaskMetrics};
 use serde::{Deserialize, Serialize};
 
 /// Asks a task manager to start subtasks.
@@ -18,7 +22,32 @@ pub struct Deploy {
     pub addresses: Vec<(TaskManagerIndex, String)>,
     /// The subtasks to start here, each in its slot.
     pub subtasks: Vec<(SubtaskId, SlotIndex)>,
+    /// Whether and how they take part in checkpoints.
+    pub checkpoints: Option<TakesCheckpoints>,
+    /// What they start from; absent at the beginning of the job.
+    pub restore: Option<Restore>,
 }
+
+/// How the subtasks of a job take part in checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakesCheckpoints {
+    /// Whether a channel waits behind its barrier until all have come.
+    pub aligned: bool,
+}
+
+/// A checkpoint that subtasks start from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// Which one.
+    pub checkpoint: CheckpointId,
+    /// Where the snapshots of the subtasks are that start here.
+    pub states: Vec<SubtaskState>,
+}
+
+/// The place of a message among those that one task manager gets for one attempt and that a reader
+/// must see once and in this order: assignments and triggers share the count, which starts with 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct InOrder(pub u64);
 
 /// From the job master to a task manager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +56,8 @@ pub enum MasterMessage {
     Deploy(Deploy),
     /// Hand splits to a source that asked.
     Assign {
+        /// The place in the order of the attempt.
+        order: InOrder,
         /// The subtask that asked.
         subtask: SubtaskId,
         /// Its attempt.
@@ -43,6 +74,46 @@ pub enum MasterMessage {
     },
     /// The job is over: release everything and close the connection.
     Shutdown,
+    /// Put the barrier of a checkpoint into the streams of sources.
+    Trigger {
+        /// The place in the order of the attempt.
+        order: InOrder,
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// The sources' subtasks.
+        sources: Vec<SubtaskId>,
+    },
+    /// Nobody wants a checkpoint any more.
+    Abort {
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// A checkpoint is published.
+    Complete {
+        /// The attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+    },
+    /// Subtasks that have ended need not stay.
+    Release {
+        /// The attempt.
+        attempt: AttemptNumber,
+    },
+    /// The job master lives; the notices that matter are repeated as state, so that a lost one
+    /// costs time only.
+    Heartbeat {
+        /// Counted from 0 on each connection.
+        beat: u64,
+        /// The current attempt.
+        attempt: AttemptNumber,
+        /// The latest checkpoint that is published in it.
+        completed: Option<CheckpointId>,
+    },
 }
 
 /// From a task manager to the job master.
@@ -69,7 +140,7 @@ pub enum TaskManagerMessage {
         /// Its attempt.
         attempt: AttemptNumber,
     },
-    /// A subtask saw the end of its input, and all its output is outside.
+    /// A released subtask is gone: all its output is outside, and all its commits are confirmed.
     Finished {
         /// Which one.
         subtask: SubtaskId,
@@ -93,5 +164,41 @@ pub enum TaskManagerMessage {
         subtask: SubtaskId,
         /// Its attempt.
         attempt: AttemptNumber,
+    },
+    /// A subtask saw the end of its input and stays for the checkpoints to come.
+    Ended {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+    },
+    /// A subtask's snapshot is durable.
+    Acknowledged {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Where the snapshot is.
+        state: SubtaskState,
+        /// What it took.
+        measured: SnapshotMeasures,
+    },
+    /// A subtask has no snapshot for a checkpoint, and will have none.
+    Declined {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// The checkpoint.
+        checkpoint: CheckpointId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The task manager lives.
+    Heartbeat {
+        /// Counted from 0 on each connection.
+        beat: u64,
     },
 }

@@ -18,6 +18,7 @@ fn wait<F: Future>(future: F) -> F::Output {
 fn hello(identity: Identity) -> Hello {
     Hello {
         task_manager: TaskManagerIndex::new(1),
+        incarnation: Incarnation::new(0xa1),
         identity,
     }
 }
@@ -114,42 +115,49 @@ fn a_stranger_is_told_from_a_task_manager_by_its_first_bytes() {
 
 #[test]
 fn another_version_is_named_on_both_sides() {
-    let bytes = layout(2, 1, OURS);
+    let bytes = layout(3, 1, OURS, 0xa1);
     let (error, verdict) = knock(&bytes[..16]);
     assert_eq!(
         error.to_string(),
-        "task manager tm1 speaks version 2 of the control protocol, this node version 1: run one \
+        "task manager tm1 speaks version 3 of the control protocol, this node version 2: run one \
          release on all nodes"
     );
     assert_eq!(error.task_manager(), Some(TaskManagerIndex::new(1)));
     assert_eq!(verdict, Some(verdict::OTHER_VERSION));
     let answered = wait(async {
         let (mut near, mut far) = duplex(64);
-        far.write_all(&layout(2, verdict::OTHER_VERSION, OURS))
+        far.write_all(&layout(3, verdict::OTHER_VERSION, OURS, 0))
             .await
             .unwrap();
         greet(&mut near, hello(OURS)).await
     });
     let error = answered.unwrap_err().to_string();
     assert!(
-        error.starts_with("the job master speaks version 2"),
+        error.starts_with("the job master speaks version 3"),
         "{error}"
     );
 }
 
 #[test]
 fn a_hello_that_ends_early_says_after_how_many_bytes() {
-    let bytes = layout(PROTOCOL_VERSION, 1, OURS);
+    let bytes = layout(PROTOCOL_VERSION, 1, OURS, 0xa1);
     for end in 0..HELLO_BYTES {
         let (error, verdict) = knock(&bytes[..end]);
-        let expected = format!("the connection ended after {end} of 32 bytes of the hello");
+        let expected = format!("the connection ended after {end} of 40 bytes of the hello");
         assert_eq!((error.to_string(), verdict), (expected, None));
     }
 }
 
 #[test]
 fn a_refused_task_manager_learns_why() {
-    for reason in [Refusal::Unknown, Refusal::Duplicate, Refusal::NotWaiting] {
+    let all = [
+        Refusal::Unknown,
+        Refusal::Duplicate,
+        Refusal::NotWaiting,
+        Refusal::StandingBy,
+        Refusal::Over,
+    ];
+    for reason in all {
         let greeted = wait(async {
             let (mut near, mut far) = duplex(64);
             refuse(&mut far, OURS, reason).await.unwrap();
@@ -162,6 +170,6 @@ fn a_refused_task_manager_learns_why() {
 
 #[test]
 fn the_bytes_of_a_hello_are_those_of_the_documentation() {
-    let bytes = layout(PROTOCOL_VERSION, 1, OURS);
+    let bytes = layout(PROTOCOL_VERSION, 1, OURS, 0xa1);
     assert!(crate::rpc::is_documented(&bytes), "{bytes:02x?}");
 }

@@ -1,0 +1,215 @@
+//! What reaches the job master while it leads, turned into facts.
+//!
+//! Invariant: only the registered connection of a task manager is heard, and only about subtasks
+//! that it hosts.
+
+use sameriver_control::{Fact, Incarnation};
+use sameriver_model::{AttemptNumber, SubtaskId, TaskManagerIndex};
+use tracing::{debug, info, warn};
+
+use super::driver::Driver;
+use super::event::{ConnectionId, Event};
+use crate::rpc::{Hello, Refusal, TaskManagerMessage};
+
+impl Driver<'_> {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Accepted(stream) => self.door.let_in(stream),
+            Event::Knocked { hello, answer } => {
+                // A connection that has ended meanwhile needs no answer.
+                let _ = answer.send(self.admit(hello));
+            }
+            Event::Refused {
+                task_manager,
+                reason,
+            } => {
+                warn!(reason, "a control connection was refused");
+                let expected = self.site.settings.task_managers;
+                if task_manager.is_some_and(|index| index.get() < expected) {
+                    self.decide(Fact::TaskManagerRefused { reason });
+                }
+            }
+            Event::Message {
+                connection,
+                task_manager,
+                incarnation,
+                message,
+            } => {
+                if self.door.hear(connection) {
+                    self.on_message(connection, task_manager, incarnation, message);
+                }
+            }
+            Event::Closed { connection, cause } => {
+                if let Some(gone) = self.door.close(connection, cause) {
+                    self.lose(gone);
+                }
+            }
+            Event::Enumerated {
+                attempt,
+                vertex,
+                result,
+            } => match self.enumerators.ready(attempt, vertex, result) {
+                None => {}
+                Some(Err(failure)) => self.decide(Fact::Failed { failure }),
+                Some(Ok(assigned)) => {
+                    self.assign(assigned);
+                    if self.enumerators.are_ready() {
+                        self.decide(Fact::EnumeratorsRead { attempt });
+                    }
+                }
+            },
+            Event::MetadataRead {
+                attempt,
+                named,
+                result,
+            } => self.on_metadata(attempt, named, result),
+            Event::Kept { epoch, fact } => {
+                // An earlier leadership of ours has nothing to say any more.
+                if self.keeper.as_ref().is_some_and(|keeper| keeper.epoch() == epoch) {
+                    self.decide(fact);
+                }
+            }
+        }
+    }
+
+    fn admit(&self, hello: Hello) -> Result<(), Refusal> {
+        let admitted = self.machine.admits(hello.task_manager, hello.incarnation);
+        admitted.map_err(|error| {
+            warn!(%error, "a task manager was refused");
+            Refusal::from(error)
+        })
+    }
+
+    fn on_message(
+        &mut self,
+        connection: ConnectionId,
+        task_manager: TaskManagerIndex,
+        incarnation: Incarnation,
+        message: TaskManagerMessage,
+    ) {
+        if let TaskManagerMessage::Register {
+            slots,
+            data_address,
+        } = message
+        {
+            if let Err(error) = self.machine.admits(task_manager, incarnation) {
+                warn!(%error, "a registration was refused");
+                self.door.close(connection, error.to_string());
+                return;
+            }
+            self.door.register(connection, task_manager, incarnation);
+            info!(%task_manager, %incarnation, slots, data_address, "task manager registered");
+            return self.decide(Fact::TaskManagerRegistered {
+                task_manager,
+                incarnation,
+                slots,
+                data_address,
+            });
+        }
+        if self.door.speaks_for(connection, task_manager) {
+            self.on_report(task_manager, message);
+        }
+    }
+
+    /// A registered task manager reports on a subtask that it hosts.
+    fn on_report(&mut self, task_manager: TaskManagerIndex, message: TaskManagerMessage) {
+        let (subtask, fact) = match message {
+            TaskManagerMessage::Register { .. } | TaskManagerMessage::Heartbeat { .. } => return,
+            TaskManagerMessage::Running { subtask, attempt } => {
+                (subtask, Fact::SubtaskRunning { subtask, attempt })
+            }
+            TaskManagerMessage::SplitRequest { subtask, attempt } => {
+                return self.on_split_request(task_manager, subtask, attempt);
+            }
+            TaskManagerMessage::Ended { subtask, attempt } => {
+                (subtask, Fact::SubtaskEnded { subtask, attempt })
+            }
+            TaskManagerMessage::Acknowledged {
+                subtask,
+                attempt,
+                checkpoint,
+                state,
+                measured,
+            } => {
+                debug!(%subtask, %checkpoint, ?measured, "snapshot acknowledged");
+                let fact = Fact::SnapshotAcknowledged {
+                    subtask,
+                    attempt,
+                    checkpoint,
+                    state,
+                };
+                (subtask, fact)
+            }
+            TaskManagerMessage::Declined {
+                subtask,
+                attempt,
+                checkpoint,
+                failure,
+            } => {
+                warn!(%subtask, %checkpoint, %failure, "snapshot declined");
+                let fact = Fact::SnapshotDeclined {
+                    subtask,
+                    attempt,
+                    checkpoint,
+                    failure,
+                };
+                (subtask, fact)
+            }
+            TaskManagerMessage::Finished {
+                subtask,
+                attempt,
+                metrics,
+            } => {
+                if self.is_current(task_manager, subtask, attempt) {
+                    self.metrics.insert(subtask, metrics);
+                }
+                (subtask, Fact::SubtaskFinished { subtask, attempt })
+            }
+            TaskManagerMessage::Failed {
+                subtask,
+                attempt,
+                failure,
+            } => {
+                let fact = Fact::SubtaskFailed {
+                    subtask,
+                    attempt,
+                    failure,
+                };
+                (subtask, fact)
+            }
+            TaskManagerMessage::Cancelled { subtask, attempt } => {
+                (subtask, Fact::SubtaskCancelled { subtask, attempt })
+            }
+        };
+        if self.machine.assignment().task_manager(subtask) == Some(task_manager) {
+            self.decide(fact);
+        } else {
+            warn!(%task_manager, %subtask, "a report on a subtask of another task manager");
+        }
+    }
+
+    fn on_split_request(
+        &mut self,
+        task_manager: TaskManagerIndex,
+        subtask: SubtaskId,
+        attempt: AttemptNumber,
+    ) {
+        if !self.is_current(task_manager, subtask, attempt) {
+            return;
+        }
+        match self.enumerators.request(subtask, attempt) {
+            Ok(assigned) => self.assign(assigned),
+            Err(failure) => self.decide(Fact::Failed { failure }),
+        }
+    }
+
+    fn is_current(
+        &self,
+        task_manager: TaskManagerIndex,
+        subtask: SubtaskId,
+        attempt: AttemptNumber,
+    ) -> bool {
+        attempt == self.machine.attempt()
+            && self.machine.assignment().task_manager(subtask) == Some(task_manager)
+    }
+}

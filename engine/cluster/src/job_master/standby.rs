@@ -1,0 +1,217 @@
+//! Waits until leadership is ours, or the job is over.
+//!
+//! Invariant: who stands by changes nothing in the store but by taking leadership, and tells every
+//! task manager to look elsewhere. When to try is judged by `control`; who leads, by the job log.
+
+use sameriver_control::{JobEnd, JobStatus, LeaderBeat, LeaderVerdict, LeaderWatch};
+use sameriver_model::checkpoint::RecordStatus;
+use sameriver_model::{Failure, FailureKind};
+use sameriver_runtime::sync::{mpsc, oneshot};
+use sameriver_runtime::{RandomStream, World};
+use sameriver_storage::{JobLog, Lead, Leadership, LogError};
+use tracing::{info, warn};
+
+use super::door::Door;
+use super::driver::Site;
+use super::event::Event;
+use super::leader_beats;
+use crate::checkpoints::{CheckpointFolder, may_pass};
+use crate::job_control::{CheckpointRequestError, JobReport, JobRequests, Request};
+use crate::rpc::Refusal;
+use crate::settings::ClusterCheckpoints;
+use crate::stoppable::Stoppable;
+
+/// How standing by ends.
+pub(super) enum Stood {
+    /// We lead.
+    Leading(JobLog, Lead),
+    /// The log says how the job ended.
+    Over(JobEnd),
+    /// The log cannot be kept.
+    Failed(Failure),
+}
+
+/// Watches the log until we lead or the job is over; meanwhile whoever comes is sent away. A cancel
+/// request is kept for the time when we lead.
+pub(super) async fn stand_by(
+    site: &Site,
+    folder: &CheckpointFolder,
+    door: &mut Door,
+    inbox: &mut mpsc::Receiver<Event>,
+    requests: &mut JobRequests,
+    is_cancelled: &mut bool,
+) -> Stood {
+    let (tell, mut watched) = oneshot::channel();
+    let Some(settings) = site.settings.checkpoints.clone() else {
+        let message = "a job without checkpoints keeps no log";
+        return Stood::Failed(Failure::new(FailureKind::Internal, message));
+    };
+    let watcher = Watcher {
+        world: site.world.clone(),
+        folder: folder.clone(),
+        settings,
+        nonces: nonces(&site.world, door),
+    };
+    let watching = Stoppable::start(&site.world, "watch leader", async move {
+        // A loop that has ended wants to know nothing.
+        let _ = tell.send(watcher.watch().await);
+    });
+    let stood = loop {
+        let patience = door.deadline(super::moment(&site.world));
+        let now = super::moment(&site.world);
+        let silence = patience.map(|until| site.world.sleep(until.since(now)));
+        let silence = async move {
+            match silence {
+                Some(silence) => silence.await,
+                None => std::future::pending().await,
+            }
+        };
+        sameriver_runtime::select! {
+            stood = &mut watched => break stood,
+            request = requests.next() => match request {
+                Request::Cancel => {
+                    warn!("cancelled while another job master leads: done as soon as we lead");
+                    *is_cancelled = true;
+                }
+                Request::Fail(failure) => break Ok(Stood::Failed(failure)),
+                // Who asked may have gone away.
+                Request::Report(answer) => {
+                    let _ = answer.send(JobReport::of_others(JobStatus::Created));
+                }
+                Request::Checkpoint(answer) => {
+                    drop(answer.send(Err(CheckpointRequestError::Gone)));
+                }
+            },
+            Some(event) = inbox.recv() => on_event(event, door),
+            () = silence => drop(door.close_silent(super::moment(&site.world))),
+        }
+        door.join_retired().await;
+    };
+    super::report_panic(watching.stop().await);
+    stood.unwrap_or_else(|_| {
+        let message = "watching the job log ended half-way";
+        Stood::Failed(Failure::new(FailureKind::Internal, message))
+    })
+}
+
+/// Numbers that no other process, and no other life of this one, draws: the listening address and
+/// the instant are part of the stream's name.
+fn nonces(world: &World, door: &Door) -> RandomStream {
+    let millis = world.wall().as_millis();
+    let elapsed = world.now();
+    world.random(&format!("job log of {} at {millis} {elapsed}", door.address()))
+}
+
+fn on_event(event: Event, door: &mut Door) {
+    match event {
+        Event::Accepted(stream) => door.let_in(stream),
+        // A connection that has ended meanwhile needs no answer.
+        Event::Knocked { answer, .. } => drop(answer.send(Err(Refusal::StandingBy))),
+        Event::Closed { connection, cause } => drop(door.close(connection, cause)),
+        Event::Refused { reason, .. } => warn!(reason, "a control connection was refused"),
+        // What is left of an earlier leadership of ours.
+        Event::Message { .. }
+        | Event::Enumerated { .. }
+        | Event::MetadataRead { .. }
+        | Event::Kept { .. } => {}
+    }
+}
+
+struct Watcher {
+    world: World,
+    folder: CheckpointFolder,
+    settings: ClusterCheckpoints,
+    nonces: RandomStream,
+}
+
+impl Watcher {
+    async fn watch(mut self) -> Stood {
+        let (store, path) = (self.folder.store().clone(), self.folder.path());
+        let log = match JobLog::open(&self.world, store, path) {
+            Ok(log) => log,
+            Err(error) => return failed(&error),
+        };
+        let timeout = self.settings.leader_timeout;
+        let mut watch = LeaderWatch::new(timeout, super::moment(&self.world));
+        let mut nonce = self.nonces.next_u64();
+        loop {
+            match self.look(&log).await {
+                Ok(Looked::Over(end)) => return Stood::Over(end),
+                Ok(Looked::Led(beat)) => watch.observe(beat, super::moment(&self.world)),
+                Err(error) if is_passing(&error) => warn!(%error, "the job log is not readable now"),
+                Err(error) => return failed(&error),
+            }
+            let now = super::moment(&self.world);
+            if watch.judge(now) == LeaderVerdict::TryToLead {
+                match log.take_leadership(nonce).await {
+                    Ok(Leadership::Leading(lead)) => {
+                        info!(epoch = lead.epoch(), "leads the job");
+                        return Stood::Leading(log, lead);
+                    }
+                    Ok(Leadership::Ended(record)) => return over(record.status),
+                    Ok(Leadership::Lost { by_epoch }) => {
+                        info!(by_epoch, "another job master leads: stands by");
+                        nonce = self.nonces.next_u64();
+                        watch.start_over(super::moment(&self.world));
+                    }
+                    Err(error) if is_passing(&error) => {
+                        warn!(%error, "leadership cannot be taken now");
+                    }
+                    Err(error) => return failed(&error),
+                }
+            }
+            self.world.sleep(self.settings.leader_interval).await;
+        }
+    }
+
+    async fn look(&self, log: &JobLog) -> Result<Looked, LogError> {
+        let Some(record) = log.read().await? else {
+            return Ok(Looked::Led(None));
+        };
+        if let Some(end) = end_of(&record.status) {
+            return Ok(Looked::Over(end));
+        }
+        let sequence = record.sequence;
+        let beat = leader_beats::highest(&self.folder, sequence).await;
+        let beat = beat.map_err(LogError::Store)?;
+        Ok(Looked::Led(Some(LeaderBeat { sequence, beat })))
+    }
+}
+
+enum Looked {
+    Over(JobEnd),
+    Led(Option<LeaderBeat>),
+}
+
+/// Whether looking again may help.
+fn is_passing(error: &LogError) -> bool {
+    match error {
+        LogError::Unknown { .. } => true,
+        LogError::Store(cause) => may_pass(cause),
+        LogError::Unfit { .. } | LogError::Unreadable { .. } | LogError::Ended { .. } => false,
+    }
+}
+
+fn failed(error: &LogError) -> Stood {
+    let message = format!("the job cannot be led: {error}");
+    Stood::Failed(Failure::new(FailureKind::InputUnreadable, message))
+}
+
+fn over(status: RecordStatus) -> Stood {
+    match end_of(&status) {
+        Some(end) => Stood::Over(end),
+        None => {
+            let message = "the job log calls a running job ended";
+            Stood::Failed(Failure::new(FailureKind::Internal, message))
+        }
+    }
+}
+
+fn end_of(status: &RecordStatus) -> Option<JobEnd> {
+    match status {
+        RecordStatus::Running => None,
+        RecordStatus::Finished => Some(JobEnd::Finished),
+        RecordStatus::Cancelled => Some(JobEnd::Cancelled),
+        RecordStatus::Failed(failure) => Some(JobEnd::Failed(failure.clone())),
+    }
+}

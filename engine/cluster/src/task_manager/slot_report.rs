@@ -1,0 +1,105 @@
+//! What a slot says, as the job master is told it.
+//!
+//! Invariant: every event of a slot has a place here; one about a subtask names it and its attempt.
+
+use sameriver_model::{AttemptNumber, SlotIndex, SubtaskId};
+use sameriver_task::SlotEvent;
+
+use crate::rpc::TaskManagerMessage;
+
+pub(super) enum SlotReport {
+    /// About one subtask.
+    Of {
+        subtask: SubtaskId,
+        attempt: AttemptNumber,
+        report: TaskManagerMessage,
+        /// Whether the subtask is gone.
+        is_last: bool,
+    },
+    /// The slot hosts nothing of an attempt any more.
+    Stopped {
+        slot: SlotIndex,
+        attempt: AttemptNumber,
+    },
+}
+
+impl SlotReport {
+    pub(super) fn of(event: SlotEvent) -> Self {
+        let (subtask, attempt, report, is_last) = match event {
+            SlotEvent::Cancelled { slot, attempt } => return Self::Stopped { slot, attempt },
+            SlotEvent::Running { subtask, attempt } => {
+                let report = TaskManagerMessage::Running { subtask, attempt };
+                (subtask, attempt, report, false)
+            }
+            SlotEvent::SplitRequest { subtask, attempt } => {
+                let report = TaskManagerMessage::SplitRequest { subtask, attempt };
+                (subtask, attempt, report, false)
+            }
+            SlotEvent::Ended { subtask, attempt } => {
+                let report = TaskManagerMessage::Ended { subtask, attempt };
+                (subtask, attempt, report, false)
+            }
+            SlotEvent::Acknowledged {
+                subtask,
+                attempt,
+                checkpoint,
+                state,
+                measured,
+            } => {
+                let report = TaskManagerMessage::Acknowledged {
+                    subtask,
+                    attempt,
+                    checkpoint,
+                    state,
+                    measured,
+                };
+                (subtask, attempt, report, false)
+            }
+            SlotEvent::Declined {
+                subtask,
+                attempt,
+                checkpoint,
+                failure,
+            } => {
+                let report = TaskManagerMessage::Declined {
+                    subtask,
+                    attempt,
+                    checkpoint,
+                    failure,
+                };
+                (subtask, attempt, report, false)
+            }
+            SlotEvent::Finished {
+                subtask,
+                attempt,
+                metrics,
+            } => {
+                let report = TaskManagerMessage::Finished {
+                    subtask,
+                    attempt,
+                    metrics,
+                };
+                (subtask, attempt, report, true)
+            }
+            SlotEvent::Failed {
+                subtask,
+                attempt,
+                failure,
+            } => {
+                let failure = failure.in_subtask(subtask);
+                let report = TaskManagerMessage::Failed {
+                    subtask,
+                    attempt,
+                    failure,
+                };
+                (subtask, attempt, report, true)
+            }
+        };
+        Self::Of {
+            subtask,
+            attempt,
+            report,
+            is_last,
+        }
+    }
+}
