@@ -15,7 +15,7 @@ use crate::BoxFuture;
 pub enum Created {
     /// The path was free; the object is there and durable.
     Created,
-    /// The path was taken; nothing changed.
+    /// The path was taken; nothing changed. What is there is durable.
     Exists,
 }
 

@@ -148,6 +148,8 @@ async fn remove(
 mod tests {
     use super::*;
     use crate::examples;
+    use crate::memory_blobs::MemoryBlobs;
+    use crate::now;
     use sameriver_model::{AttemptNumber, CheckpointId, JobRecord};
 
     fn listed(paths: &[&str]) -> Vec<BlobEntry> {
@@ -197,9 +199,36 @@ mod tests {
     }
 
     #[test]
+    fn a_sweep_deletes_what_earlier_leaders_left_and_nothing_else() {
+        let store = MemoryBlobs::new("memory:");
+        let left = now(async {
+            for path in [
+                "meta/1-1-c4",
+                "snap/1/1/c4/a",
+                "snap/3/1/c18/a",
+                "notes.txt",
+            ] {
+                put(&store, path).await?;
+            }
+            let swept = sweep(&store, "job", &newest()).await?;
+            assert_eq!((swept.files, swept.bytes), (2, 2));
+            store.list("").await
+        });
+        assert_eq!(paths(left), ["job/notes.txt", "job/snap/3/1/c18/a"]);
+    }
+
+    async fn put(store: &MemoryBlobs, path: &str) -> Result<(), BlobError> {
+        let created = store.create(&format!("job/{path}"), vec!["x".into()]).await;
+        created.map(|_created| ())
+    }
+
+    fn paths(listed: Result<Vec<BlobEntry>, BlobError>) -> Vec<String> {
+        let listed = listed.expect("memory answers");
+        listed.into_iter().map(|entry| entry.path).collect()
+    }
+
+    #[test]
     fn a_checkpoint_that_is_kept_is_not_discarded_even_if_asked_for() {
-        use crate::memory_blobs::MemoryBlobs;
-        use crate::now;
         let store = MemoryBlobs::new("memory:");
         let kept = examples::checkpoint_ref();
         let mut dropped = kept.clone();
@@ -212,16 +241,12 @@ mod tests {
                 "meta/2-1-c17",
                 "snap/2/1/c17/a",
             ] {
-                store
-                    .create(&format!("job/{path}"), vec!["x".into()])
-                    .await?;
+                put(&store, path).await?;
             }
             let gone = [dropped, kept.clone()];
             discard(&store, "job", &[kept], &gone).await?;
             store.list("").await
         });
-        let left = left.expect("memory answers");
-        let left: Vec<_> = left.iter().map(|entry| entry.path.as_str()).collect();
-        assert_eq!(left, ["job/meta/2-1-c17", "job/snap/2/1/c17/a"]);
+        assert_eq!(paths(left), ["job/meta/2-1-c17", "job/snap/2/1/c17/a"]);
     }
 }

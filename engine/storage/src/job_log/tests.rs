@@ -121,6 +121,25 @@ fn a_lost_answer_is_settled_by_reading() {
 }
 
 #[test]
+fn a_silent_store_is_an_error_and_no_hang() {
+    let rig = Rig::new();
+    let patience = Patience {
+        answer: Duration::ZERO,
+        ..PATIENCE
+    };
+    let log = rig.log(&[Fault::Silent; 3]).with_patience(patience);
+    let taken = rig.tokio.block_on(log.take_leadership(1));
+    assert_eq!(
+        taken.map_err(|error| error.to_string()),
+        Err(
+            "whether job/log/00000000000000000001 was written is not known: memory: does not \
+             answer for job/log/00000000000000000001: no answer within 0ns"
+                .to_owned()
+        )
+    );
+}
+
+#[test]
 fn a_record_whose_answers_were_all_lost_stands_and_the_next_is_behind_it() {
     let rig = Rig::new();
     let mut lead = rig.lead(1);

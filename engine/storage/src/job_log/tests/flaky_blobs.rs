@@ -24,6 +24,8 @@ pub(super) enum Fault {
     LostAfter,
     /// It is not answered, and carried out so many operations later.
     Late(u8),
+    /// Nothing happens, for ever.
+    Silent,
 }
 
 /// The faults to come; none at its end.
@@ -124,6 +126,7 @@ impl FlakyBlobs {
         match state.script.fault(is_create) {
             Fault::None => apply(&memory),
             Fault::LostBefore => Box::pin(async move { lost }),
+            Fault::Silent => Box::pin(std::future::pending()),
             Fault::LostAfter => Box::pin(async move {
                 drop(apply(&memory).await);
                 lost
