@@ -22,9 +22,9 @@ pub struct PlacedSubtask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Make the enumerators of an attempt, new or from a checkpoint's metadata, and read the
-    /// metadata itself; answered by [`Fact::EnumeratorsRead`](crate::Fact::EnumeratorsRead), or by
-    /// [`Fact::Failed`](crate::Fact::Failed) or [`Fact::FailedForGood`](crate::Fact::FailedForGood).
-    /// Those of an earlier attempt are gone.
+    /// metadata itself; answered by [`Fact::EnumeratorsRead`](crate::Fact::EnumeratorsRead),
+    /// [`Fact::Failed`](crate::Fact::Failed) or
+    /// [`Fact::FailedForGood`](crate::Fact::FailedForGood). Those of an earlier attempt are gone.
     OpenEnumerators {
         /// For which attempt.
         attempt: AttemptNumber,

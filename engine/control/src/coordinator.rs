@@ -382,7 +382,7 @@ impl CheckpointCoordinator {
         self.exceeded.take()
     }
 
-    /// When [`Self::advance`] has something to do if no other fact comes before; asked for behind it.
+    /// When [`Self::advance`], called just before, has something to do again if no fact comes first.
     pub fn deadline(&self) -> Option<Moment> {
         let open = self
             .pending

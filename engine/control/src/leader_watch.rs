@@ -93,8 +93,8 @@ mod tests {
         Moment::from_origin(Duration::from_secs(seconds))
     }
 
-    fn beat(sequence: u64, beat: u64) -> Option<LeaderBeat> {
-        Some(LeaderBeat { sequence, beat })
+    fn beat(sequence: u64, beat: u64) -> LeaderBeat {
+        LeaderBeat { sequence, beat }
     }
 
     fn watch() -> LeaderWatch {
@@ -106,7 +106,7 @@ mod tests {
         let mut watch = watch();
         let beats = [beat(1, 1), beat(1, 2), beat(2, 0), beat(2, 1)];
         for (second, beat) in (9..).step_by(9).zip(beats) {
-            watch.observe(beat, at(second));
+            watch.observe(Some(beat), at(second));
             assert_eq!(
                 watch.judge(at(second + 9)),
                 LeaderVerdict::WatchUntil(at(second + 10))
@@ -117,8 +117,8 @@ mod tests {
     #[test]
     fn an_old_answer_of_the_store_is_no_sign_of_life() {
         let mut watch = watch();
-        watch.observe(beat(2, 1), at(0));
-        watch.observe(beat(1, 9), at(9));
+        watch.observe(Some(beat(2, 1)), at(0));
+        watch.observe(Some(beat(1, 9)), at(9));
         watch.observe(None, at(9));
         assert_eq!(watch.judge(at(10)), LeaderVerdict::TryToLead);
     }

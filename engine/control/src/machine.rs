@@ -113,10 +113,10 @@ impl JobMachine {
 
     /// The state of the job.
     pub const fn status(&self) -> JobStatus {
-        match &self.phase {
-            Phase::Waiting { .. } if self.attempt.number.ordinal() > 1 => JobStatus::Restarting,
-            phase => phase.status(),
+        if matches!(self.phase, Phase::Waiting { .. }) && self.attempt.number.ordinal() > 1 {
+            return JobStatus::Restarting;
         }
+        self.phase.status()
     }
 
     /// When the machine wants to be told [`Fact::DeadlinePassed`].

@@ -135,11 +135,12 @@ impl Rig {
         let from = self.out.len();
         let failed = self.coordinator.advance(self.now, &mut self.out);
         self.failed = self.failed.take().or(failed);
-        for command in self.out[from..].to_vec() {
+        for command in &self.out[from..] {
             if let Command::TriggerCheckpoint { checkpoint, .. } = command {
                 let created = ProcessingTime::from_millis(7);
                 let enumerators = vec![(VertexId::new(0), vec![1])];
-                self.coordinator.triggered(checkpoint, enumerators, created);
+                self.coordinator
+                    .triggered(*checkpoint, enumerators, created);
             }
         }
         self

@@ -1,6 +1,5 @@
 //! Tables of facts against states and commands, and random orders of facts.
 
-use proptest::prelude::*;
 use sameriver_model::{
     FailureKind, MaxParallelism, Parallelism, PlanVertex, SubtaskId, SubtaskIndex, VertexId,
 };
@@ -10,6 +9,9 @@ use crate::settings::Deadlines;
 use crate::status::JobStatus as S;
 
 use std::time::Duration;
+
+mod random;
+mod recovery;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -393,72 +395,6 @@ fn a_deadline_names_who_is_missing_and_the_setting() {
     );
 }
 
-fn any_fact() -> impl Strategy<Value = Fact> {
-    let subtask = (0_u32..3, 0_u32..3).prop_map(|(vertex, index)| subtask(vertex, index));
-    let answer = (subtask, 1_u32..3, 0_u32..5).prop_map(|(subtask, attempt, which)| {
-        let attempt = AttemptNumber::new(attempt);
-        match which {
-            0 | 1 => Fact::SubtaskRunning { subtask, attempt },
-            2 => Fact::SubtaskFinished { subtask, attempt },
-            3 => Fact::SubtaskCancelled { subtask, attempt },
-            _ => Fact::SubtaskFailed {
-                subtask,
-                attempt,
-                failure: Failure::new(FailureKind::User, "drawn"),
-            },
-        }
-    });
-    prop_oneof![
-        2 => Just(Fact::Started),
-        4 => (0_u32..3).prop_map(registered),
-        8 => answer,
-        1 => (0_u32..3).prop_map(lost),
-        1 => Just(Fact::CancelRequested),
-        1 => Just(Fact::DeadlinePassed),
-        1 => Just(Fact::Failed { failure: Failure::new(FailureKind::BadData, "drawn") }),
-    ]
-}
-
 fn is_deploy_on(command: &Command, index: u32) -> bool {
     matches!(command, Command::Deploy { task_manager, .. } if task_manager.get() == index)
-}
-
-fn is_stopping(status: JobStatus) -> bool {
-    matches!(status, JobStatus::Failing | JobStatus::Cancelling)
-}
-
-proptest! {
-    #[test]
-    fn random_facts_never_leave_a_terminal_state_nor_deploy_twice_and_always_end(
-        facts in proptest::collection::vec((any_fact(), 0_u64..40), 0..60),
-    ) {
-        let mut machine = machine();
-        let mut out = Vec::new();
-        let mut now = at(0);
-        for (fact, seconds) in facts {
-            let (before, sent) = (machine.status(), out.len());
-            now = now.saturating_add(Duration::from_secs(seconds / 20));
-            machine.on(fact, now, &mut out);
-            if before.is_terminal() {
-                prop_assert_eq!(machine.status(), before);
-                prop_assert_eq!(out.len(), sent);
-            }
-            if is_stopping(before) {
-                let status = machine.status();
-                prop_assert!(is_stopping(status) || status.is_terminal());
-            }
-        }
-        for index in 0..2 {
-            let deploys = out.iter().filter(|command| is_deploy_on(command, index));
-            prop_assert!(deploys.count() <= 1);
-        }
-        machine.on(Fact::CancelRequested, now, &mut out);
-        for subtask in subtasks() {
-            machine.on(cancelled(subtask), now, &mut out);
-        }
-        prop_assert!(machine.status().is_terminal());
-        let ends = out.iter().filter(|command| matches!(command, Command::JobEnded(_)));
-        prop_assert_eq!(ends.count(), 1);
-        prop_assert!(matches!(out.last(), Some(Command::JobEnded(_))));
-    }
 }

@@ -101,7 +101,7 @@ proptest! {
             };
             let plain = SECOND * u32::try_from(plain.unwrap()).unwrap();
             let spread = plain * jitter / 100;
-            prop_assert!(after >= plain - spread && after <= plain + spread);
+            prop_assert!(after + spread >= plain && after <= plain + spread);
             prop_assert!(after <= SECOND * 10);
         }
     }
