@@ -1,7 +1,7 @@
 //! The data plane: slot loop, input gates and exchange.
 //!
-//! Reading order: [`placement`] → [`mail`] → [`slot`] → `subtask` → `input` → `outputs` →
-//! [`exchange`], then [`settings`] and [`metrics`].
+//! Reading order: [`placement`] → [`mail`] → [`slot`] → `subtask` → `input` → `snapshot` →
+//! `outputs` → [`exchange`], then [`settings`] and [`metrics`].
 //!
 //! Invariant: the order of elements inside a channel is kept, and every queue is bounded. This room
 //! moves batches whose record type it never learns, and knows nothing of the job around its
@@ -16,6 +16,7 @@ mod outputs;
 pub mod placement;
 pub mod settings;
 pub mod slot;
+mod snapshot;
 mod subtask;
 #[cfg(test)]
 mod testing;

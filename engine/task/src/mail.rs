@@ -68,6 +68,9 @@ pub struct UploadRetry {
     pub pause_max: Duration,
     /// How many times an upload is tried before the snapshot is declined; default 10, at least 1.
     pub attempts_max: u32,
+    /// How many bytes of a snapshot are kept to be sent again; one that has grown larger is
+    /// declined when its upload fails. Default 32 MiB.
+    pub kept_bytes_max: usize,
 }
 
 impl UploadRetry {
@@ -84,6 +87,7 @@ impl Default for UploadRetry {
             pause_first: Duration::from_millis(100),
             pause_max: Duration::from_secs(10),
             attempts_max: 10,
+            kept_bytes_max: 32 << 20,
         }
     }
 }

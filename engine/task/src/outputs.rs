@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sameriver_model::{AnyBatch, Barrier, Failure, StreamElement, Watermark};
+use sameriver_model::probe::{self, Probe};
+use sameriver_model::{AnyBatch, AttemptNumber, Barrier, Failure, StreamElement, Watermark};
 use sameriver_operator::Outputs;
 
 use crate::exchange::local::ChannelQueue;
@@ -50,7 +51,10 @@ impl OutputMeter {
 
 /// The channels of one edge, as the chain's tail sees them.
 struct EdgeOutputs {
+    attempt: AttemptNumber,
     queues: Vec<Arc<ChannelQueue>>,
+    /// How many records each of them got.
+    records: Vec<u64>,
     meter: Arc<OutputMeter>,
     overdraft_limit: u64,
 }
@@ -75,6 +79,7 @@ impl Outputs for EdgeOutputs {
             return;
         }
         let records = batch.len() as u64;
+        self.records[channel] += records;
         let overdraft = self.queues[channel].push(StreamElement::Batch(batch));
         self.meter.sent(records, overdraft as u64);
     }
@@ -84,7 +89,15 @@ impl Outputs for EdgeOutputs {
     }
 
     fn barrier(&mut self, barrier: Barrier) {
-        self.mark(|| StreamElement::Barrier(barrier));
+        for (queue, records) in self.queues.iter().zip(&self.records) {
+            queue.push(StreamElement::Barrier(barrier));
+            probe::observe(&Probe::BarrierSent {
+                channel: queue.channel(),
+                attempt: self.attempt,
+                checkpoint: barrier.checkpoint,
+                records: *records,
+            });
+        }
     }
 
     fn watermark(&mut self, watermark: Watermark) {
@@ -116,6 +129,7 @@ pub(crate) struct OutputBuffers {
 impl OutputBuffers {
     /// Splits the channels (edge by edge) between the slot and the tails.
     pub(crate) fn new(
+        attempt: AttemptNumber,
         edges: Vec<Vec<Arc<ChannelQueue>>>,
         overdraft_limit: usize,
     ) -> (Self, Vec<Box<dyn Outputs>>) {
@@ -125,6 +139,8 @@ impl OutputBuffers {
         let tails = edges.into_iter().map(|queues| {
             let meter = Arc::clone(&meter);
             let tail: Box<dyn Outputs> = Box::new(EdgeOutputs {
+                attempt,
+                records: vec![0; queues.len()],
                 queues,
                 meter,
                 overdraft_limit,
@@ -146,9 +162,16 @@ impl OutputBuffers {
         self.queues.iter().all(|queue| queue.has_room())
     }
 
-    /// Whether the receivers, or the connections to them, have taken everything.
-    pub(crate) fn are_empty(&self) -> bool {
-        self.queues.iter().all(|queue| queue.is_empty())
+    /// Whether the receivers, or the connections to them, have taken everything up to the end.
+    pub(crate) fn are_drained(&self) -> bool {
+        self.queues.iter().all(|queue| queue.is_drained())
+    }
+
+    /// Nothing at all follows on any channel.
+    pub(crate) fn close(&self) {
+        for queue in &self.queues {
+            queue.close();
+        }
     }
 
     /// Why a channel broke, if one did.
@@ -171,9 +194,11 @@ impl OutputBuffers {
 
 #[cfg(test)]
 mod tests {
-    use sameriver_model::{Batch, ChannelId, EdgeId, SubtaskIndex};
+    use sameriver_model::{Batch, ChannelId, CheckpointId, EdgeId, SubtaskIndex};
 
     use super::*;
+
+    const ATTEMPT: AttemptNumber = AttemptNumber::new(1);
 
     fn edge(edge: u32, channels: u32) -> Vec<Arc<ChannelQueue>> {
         let id = |to| {
@@ -194,7 +219,7 @@ mod tests {
 
     #[test]
     fn one_full_channel_of_any_edge_leaves_no_room() {
-        let (buffers, mut tails) = OutputBuffers::new(vec![edge(0, 2), edge(1, 3)], 10);
+        let (buffers, mut tails) = OutputBuffers::new(ATTEMPT, vec![edge(0, 2), edge(1, 3)], 10);
         assert!(buffers.have_room());
         tails[1].send(2, batch());
         assert!(!buffers.have_room());
@@ -203,7 +228,7 @@ mod tests {
     #[test]
     fn what_is_above_the_overdraft_limit_is_reported_and_not_kept() {
         let queues = edge(0, 1);
-        let (buffers, mut tails) = OutputBuffers::new(vec![queues.clone()], 2);
+        let (buffers, mut tails) = OutputBuffers::new(ATTEMPT, vec![queues.clone()], 2);
         for _ in 0..10 {
             tails[0].send(0, batch());
         }
@@ -215,12 +240,16 @@ mod tests {
     #[test]
     fn marks_reach_every_channel_of_the_edge() {
         let queues = edge(0, 2);
-        let (_, mut tails) = OutputBuffers::new(vec![queues.clone()], 2);
+        let (_, mut tails) = OutputBuffers::new(ATTEMPT, vec![queues.clone()], 2);
         tails[0].watermark(Watermark::MAX);
         tails[0].end();
+        tails[0].barrier(Barrier {
+            checkpoint: CheckpointId::new(1),
+        });
         for queue in &queues {
             assert!(matches!(queue.pop(true), Some(StreamElement::Watermark(_))));
             assert!(matches!(queue.pop(true), Some(StreamElement::EndOfInput)));
+            assert!(matches!(queue.pop(true), Some(StreamElement::Barrier(_))));
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use sameriver_model::probe::{self, Probe};
 use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
 use sameriver_operator::source::Surroundings;
 use sameriver_operator::{CommitRule, OpenArgs, Spent};
@@ -21,6 +22,7 @@ use crate::input::gate::InputGate;
 use crate::mail::{Deployment, SlotEvent, SlotMail};
 use crate::outputs::OutputBuffers;
 use crate::settings::SlotSettings;
+use crate::snapshot::Snapshots;
 use crate::subtask::{Moment, Subtask, Turn};
 use crate::yield_now::YieldNow;
 
@@ -58,6 +60,7 @@ impl Slot {
             events,
             inbox,
             kept: VecDeque::new(),
+            reports: VecDeque::new(),
             wake: Wake::new(),
             tasks: TaskGroup::new(),
             subtasks: Vec::new(),
@@ -121,7 +124,6 @@ struct Hosted {
 /// What a look at all subtasks gave.
 enum Round {
     Worked { records: u64 },
-    Report { records: u64, event: SlotEvent },
     Idle { until: Option<Monotonic> },
 }
 
@@ -134,6 +136,8 @@ struct SlotLoop {
     inbox: mpsc::Receiver<SlotMail>,
     /// Mail that came while a report waited.
     kept: VecDeque<SlotMail>,
+    /// What is to be reported, in order.
+    reports: VecDeque<SlotEvent>,
     wake: Wake,
     /// What sources and sinks have started: a file that is given up is still being removed.
     tasks: TaskGroup,
@@ -150,13 +154,11 @@ impl SlotLoop {
     async fn run(mut self) -> Result<(), Stopped> {
         loop {
             self.read_mail().await?;
-            match self.round() {
+            let round = self.round();
+            let has_reported = self.report_all().await?;
+            match round {
                 Round::Worked { records } => self.pay(records).await,
-                Round::Report { records, event } => {
-                    self.report(event).await?;
-                    self.pay(records).await;
-                }
-                Round::Idle { .. } if !self.kept.is_empty() => {}
+                Round::Idle { .. } if has_reported || !self.kept.is_empty() => {}
                 Round::Idle { until } => self.sleep(until).await?,
             }
         }
@@ -184,23 +186,16 @@ impl SlotLoop {
                 Ok(Turn::NeedSplit { records }) => {
                     let (subtask, attempt) = self.ids(position);
                     let event = SlotEvent::SplitRequest { subtask, attempt };
-                    return Round::Report { records, event };
+                    self.reports.push_back(event);
+                    return Round::Worked { records };
                 }
                 Ok(Turn::Finished) => {
-                    let (subtask, attempt) = self.ids(position);
-                    let metrics = self.subtasks[position].subtask.metrics();
-                    tracing::info!(%subtask, %attempt, "subtask finished");
-                    self.remove(position);
-                    let event = SlotEvent::Finished {
-                        subtask,
-                        attempt,
-                        metrics,
-                    };
-                    return Round::Report { records: 0, event };
+                    self.finished(position);
+                    return Round::Worked { records: 0 };
                 }
                 Err(failure) => {
-                    let event = self.failed(position, failure);
-                    return Round::Report { records: 0, event };
+                    self.failed(position, failure);
+                    return Round::Worked { records: 0 };
                 }
             }
         }
@@ -211,10 +206,15 @@ impl SlotLoop {
         let (subtask, at) = (&mut self.subtasks[position].subtask, &self.at);
         let spent = &mut self.spent;
         // A subtask that panicked is dropped and never entered again.
-        match catch_unwind(AssertUnwindSafe(|| subtask.turn(at, spent))) {
+        let turn = match catch_unwind(AssertUnwindSafe(|| subtask.turn(at, spent))) {
             Ok(turn) => turn,
             Err(payload) => Err(subtask.panicked(&*payload)),
+        };
+        if !matches!(turn, Ok(Turn::Blocked { .. })) {
+            subtask.note_stop(self.world.now().since(self.at.now));
         }
+        self.reports.extend(std::iter::from_fn(|| subtask.report()));
+        turn
     }
 
     /// Pays for a slice, and lets the executor look at other things from time to time.
@@ -271,41 +271,68 @@ impl SlotLoop {
             self.obey(mail).await?;
         }
         match self.inbox.try_recv() {
-            Ok(mail) => self.obey(mail).await,
-            Err(mpsc::error::TryRecvError::Empty) => Ok(()),
-            Err(mpsc::error::TryRecvError::Disconnected) => Err(Stopped),
+            Ok(mail) => self.obey(mail).await?,
+            Err(mpsc::error::TryRecvError::Empty) => return Ok(()),
+            Err(mpsc::error::TryRecvError::Disconnected) => return Err(Stopped),
         }
+        // What the mail cost is nobody's slice.
+        self.at.now = self.world.now();
+        Ok(())
     }
 
     async fn obey(&mut self, mail: SlotMail) -> Result<(), Stopped> {
         match mail {
-            SlotMail::Deploy(deployment) => {
-                let event = self.deploy(&deployment);
-                self.report(event).await
-            }
+            SlotMail::Deploy(deployment) => self.deploy(&deployment),
             SlotMail::Assign {
                 subtask,
                 attempt,
                 splits,
                 no_more,
-            } => match self.assign(subtask, attempt, &splits, no_more) {
-                Some(failed) => self.report(failed).await,
-                None => Ok(()),
-            },
-            // Subtasks take part in checkpoints from the next change on.
-            SlotMail::Trigger { .. }
-            | SlotMail::Abort { .. }
-            | SlotMail::Complete { .. }
-            | SlotMail::Release { .. } => Ok(()),
+            } => {
+                let only = Some(subtask);
+                self.tell(attempt, only, |to| to.assign(splits.clone(), no_more));
+            }
+            SlotMail::Trigger {
+                subtask,
+                attempt,
+                barrier,
+            } => self.tell(attempt, Some(subtask), |to| to.trigger(barrier)),
+            SlotMail::Abort {
+                attempt,
+                checkpoint,
+            } => self.tell(attempt, None, |to| {
+                to.abort(checkpoint);
+                Ok(())
+            }),
+            SlotMail::Complete {
+                attempt,
+                checkpoint,
+            } => self.tell(attempt, None, |to| to.complete(checkpoint)),
+            SlotMail::Release { attempt } => self.tell(attempt, None, |to| {
+                to.release();
+                Ok(())
+            }),
             SlotMail::Cancel { attempt } => {
                 self.cancel(attempt);
                 // The next attempt may write to the same places.
                 self.tasks.ended().await;
                 let slot = self.index;
-                self.report(SlotEvent::Cancelled { slot, attempt }).await
+                self.reports
+                    .push_back(SlotEvent::Cancelled { slot, attempt });
             }
-            SlotMail::Stop => Err(Stopped),
+            SlotMail::Stop => return Err(Stopped),
         }
+        self.report_all().await.map(|_| ())
+    }
+
+    /// Reports everything; answers whether there was anything.
+    async fn report_all(&mut self) -> Result<bool, Stopped> {
+        let mut has_reported = false;
+        while let Some(event) = self.reports.pop_front() {
+            self.report(event).await?;
+            has_reported = true;
+        }
+        Ok(has_reported)
     }
 
     /// Reports an event. Mail that comes meanwhile is kept for later, so that a task manager that
@@ -323,7 +350,7 @@ impl SlotLoop {
         }
     }
 
-    fn deploy(&mut self, deployment: &Deployment) -> SlotEvent {
+    fn deploy(&mut self, deployment: &Deployment) {
         let (subtask, attempt) = (deployment.subtask, deployment.attempt);
         let opened = catch_unwind(AssertUnwindSafe(|| self.open(deployment)));
         let opened = opened.unwrap_or_else(|payload| {
@@ -332,7 +359,7 @@ impl SlotLoop {
             let message = format!("operator {name} panicked at start: {}", panicked.message);
             Err(Failure::new(FailureKind::User, message))
         });
-        match opened {
+        let event = match opened {
             Ok(opened) => {
                 tracing::info!(%subtask, %attempt, slot = %self.index, "subtask runs");
                 self.subtasks.push(Hosted {
@@ -346,7 +373,8 @@ impl SlotLoop {
                 attempt,
                 failure: failure.in_subtask(subtask),
             },
-        }
+        };
+        self.reports.push_back(event);
     }
 
     fn open(&self, deployment: &Deployment) -> Result<Subtask, Failure> {
@@ -354,42 +382,61 @@ impl SlotLoop {
         let (plan, settings) = (graph.plan(), self.settings);
         let buffers = settings.buffers_per_channel;
         let ends = self.exchange.open(deployment, &self.wake, buffers)?;
-        let (outputs, tails) = OutputBuffers::new(ends.outputs, settings.overdraft_batches);
+        let (attempt, overdraft) = (deployment.attempt, settings.overdraft_batches);
+        let (outputs, tails) = OutputBuffers::new(attempt, ends.outputs, overdraft);
         let vertex = plan.vertex(id.vertex);
+        let world = self.tasks.of(&self.world);
+        let commits = match &deployment.checkpoints {
+            Some(_) => CommitRule::OnCheckpoint,
+            None => CommitRule::AtEnd,
+        };
         let args = OpenArgs {
             subtask: id,
             parallelism: vertex.parallelism,
             max_parallelism: plan.max_parallelism,
-            attempt: deployment.attempt,
-            restored: None,
-            commits: CommitRule::AtEnd,
+            attempt,
+            restored: deployment.restored.clone(),
+            commits,
             batch_records_max: settings.batch_records.max(1),
             surroundings: Surroundings {
-                world: self.tasks.of(&self.world),
+                world: world.clone(),
                 wake: self.wake.clone(),
             },
         };
+        observe_restore(deployment);
         let body = graph.vertex(id.vertex).open(&args, tails);
         let body = body.map_err(|error| Failure::new(error.kind(), error.to_string()))?;
-        let (name, gate) = (vertex.name.clone(), InputGate::new(ends.inputs));
-        Ok(Subtask::new(id, name, body, gate, outputs, settings))
+        let (checkpoints, wake) = (deployment.checkpoints.clone(), self.wake.clone());
+        let snapshots = Snapshots::new(id, attempt, checkpoints, world, wake);
+        let channels = (InputGate::new(ends.inputs), outputs);
+        let (id, name) = ((id, attempt), vertex.name.clone());
+        Ok(Subtask::new(id, name, body, channels, snapshots, settings))
     }
 
-    fn assign(
+    /// Tells all subtasks of an attempt, or `only` one. A subtask that is gone meanwhile needs no
+    /// mail; one that cannot bear it fails.
+    fn tell(
         &mut self,
-        subtask: SubtaskId,
         attempt: AttemptNumber,
-        splits: &[Vec<u8>],
-        no_more: bool,
-    ) -> Option<SlotEvent> {
-        let wanted = |hosted: &Hosted| (hosted.subtask.id(), hosted.attempt) == (subtask, attempt);
-        // The subtask may be gone meanwhile, then its splits are of no use.
-        let position = self.subtasks.iter().position(wanted)?;
-        let subtask = &mut self.subtasks[position].subtask;
-        let assigned = catch_unwind(AssertUnwindSafe(|| subtask.assign(splits, no_more)));
-        let assigned = assigned.unwrap_or_else(|payload| Err(subtask.panicked(&*payload)));
-        let failure = assigned.err()?;
-        Some(self.failed(position, failure))
+        only: Option<SubtaskId>,
+        news: impl Fn(&mut Subtask) -> Result<(), Failure>,
+    ) {
+        let mut position = 0;
+        while let Some(hosted) = self.subtasks.get_mut(position) {
+            let subtask = &mut hosted.subtask;
+            let is_meant = only.is_none_or(|only| only == subtask.id());
+            if hosted.attempt != attempt || !is_meant {
+                position += 1;
+                continue;
+            }
+            let told = catch_unwind(AssertUnwindSafe(|| news(subtask)));
+            let told = told.unwrap_or_else(|payload| Err(subtask.panicked(&*payload)));
+            self.reports.extend(std::iter::from_fn(|| subtask.report()));
+            match told {
+                Ok(()) => position += 1,
+                Err(failure) => self.failed(position, failure),
+            }
+        }
     }
 
     fn cancel(&mut self, attempt: AttemptNumber) {
@@ -401,14 +448,26 @@ impl SlotLoop {
         self.exchange.release(attempt);
     }
 
-    fn failed(&mut self, position: usize, failure: Failure) -> SlotEvent {
+    fn finished(&mut self, position: usize) {
+        let (subtask, attempt) = self.ids(position);
+        let metrics = self.subtasks[position].subtask.metrics();
+        tracing::info!(%subtask, %attempt, "subtask finished");
+        self.remove(position);
+        self.reports.push_back(SlotEvent::Finished {
+            subtask,
+            attempt,
+            metrics,
+        });
+    }
+
+    fn failed(&mut self, position: usize, failure: Failure) {
         let (subtask, attempt) = self.ids(position);
         self.remove(position);
-        SlotEvent::Failed {
+        self.reports.push_back(SlotEvent::Failed {
             subtask,
             attempt,
             failure,
-        }
+        });
     }
 
     fn remove(&mut self, position: usize) {
@@ -438,4 +497,26 @@ impl SlotLoop {
         let hosted = &self.subtasks[position];
         (hosted.subtask.id(), hosted.attempt)
     }
+}
+
+/// Tells what a subtask is about to start from.
+fn observe_restore(deployment: &Deployment) {
+    let (Some(restored), Some(checkpoint)) = (&deployment.restored, deployment.restored_from)
+    else {
+        return;
+    };
+    let (subtask, attempt) = (deployment.subtask, deployment.attempt);
+    probe::observe(&Probe::Step {
+        subtask,
+        attempt,
+        checkpoint,
+        step: "open",
+    });
+    probe::crash_point("restore.open");
+    probe::observe(&Probe::Restored {
+        subtask,
+        attempt,
+        checkpoint,
+        bytes: restored.bytes(),
+    });
 }

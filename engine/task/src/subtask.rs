@@ -1,21 +1,35 @@
 //! One subtask: a chain, its gate and its outputs, driven one slice at a time.
 //!
+//! Reading order: this file → `checkpoints`, where it takes part in checkpoints.
+//!
 //! Invariant: input is taken only when every output has a free buffer and the chain is done with
-//! what it got before. After the end of all input come the last watermark, then `finish`; nothing
-//! follows. Never waits: what cannot go on now says so, and until when.
+//! what it got before. After the end of all input come the last watermark, then `finish`; then only
+//! barriers, until the subtask is released. Never waits: what cannot go on now says so, and until
+//! when.
+
+mod checkpoints;
+
+use std::collections::VecDeque;
+use std::time::Duration;
 
 use sameriver_graph::Body;
-use sameriver_model::{Failure, FailureKind, ProcessingTime, SubtaskId, Watermark};
+use sameriver_model::{
+    AttemptNumber, CheckpointId, Failure, FailureKind, ProcessingTime, SubtaskId, Watermark,
+};
 use sameriver_operator::{
     Chain, Context, Head, OperatorError, Position, Progress, SourceHead, SourceProgress, Spent,
 };
 use sameriver_runtime::{Monotonic, Panicked};
 
+use self::checkpoints::{Due, Letter, Settled};
+use crate::input::aligner::Aligner;
 use crate::input::gate::{InputGate, Taken};
 use crate::input::watermark_valve::{Emission, WatermarkValve};
+use crate::mail::SlotEvent;
 use crate::metrics::SubtaskMetrics;
 use crate::outputs::OutputBuffers;
 use crate::settings::SlotSettings;
+use crate::snapshot::Snapshots;
 
 /// When a turn is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +60,12 @@ pub(crate) enum Turn {
         /// Records read before.
         records: u64,
     },
-    /// All is done and outside.
+    /// The subtask was released, and all it did is outside.
     Finished,
 }
 
+/// Something was done, and no record taken.
+const WORKED: Turn = Turn::Worked { records: 0 };
 /// Nothing can be done before a wake.
 const BLOCKED: Turn = Turn::Blocked { until: None };
 
@@ -70,11 +86,18 @@ enum Feed {
     Source {
         head: Box<dyn SourceHead>,
         readiness: Readiness,
+        /// Splits and triggers, in the order in which they came.
+        letters: VecDeque<Letter>,
+        /// The latest checkpoint that a trigger named.
+        triggered: Option<CheckpointId>,
     },
     Gate {
         head: Box<dyn Head>,
         gate: InputGate,
         valve: WatermarkValve,
+        aligner: Aligner,
+        /// When the first barrier of the checkpoint that waits came.
+        since: Monotonic,
     },
 }
 
@@ -99,8 +122,10 @@ enum Phase {
     Ended,
     /// The last watermark is on its way through the chain.
     Draining,
-    /// The chain hands on what it still holds; then the receivers take it.
+    /// The chain hands on what it still holds.
     Finishing,
+    /// All was handed on. Only barriers are passed, until the subtask is released.
+    Lingering,
 }
 
 /// What the chain still owes for an earlier call.
@@ -116,11 +141,17 @@ enum Owed {
 /// A deployed subtask.
 pub(crate) struct Subtask {
     id: SubtaskId,
+    attempt: AttemptNumber,
     name: String,
     feed: Feed,
     outputs: OutputBuffers,
     phase: Phase,
     owed: Owed,
+    snapshots: Snapshots,
+    /// A barrier that all channels have delivered, or a trigger whose turn it is.
+    due: Option<Due>,
+    settled: Settled,
+    is_released: bool,
     /// The first slice since the last flush.
     unflushed: Option<Monotonic>,
     settings: SlotSettings,
@@ -131,31 +162,41 @@ pub(crate) struct Subtask {
 impl Subtask {
     /// Joins a chain with its channels; `gate` is empty for a source. `name` is its vertex's.
     pub(crate) fn new(
-        id: SubtaskId,
+        (id, attempt): (SubtaskId, AttemptNumber),
         name: String,
         body: Body,
-        gate: InputGate,
-        outputs: OutputBuffers,
+        (gate, outputs): (InputGate, OutputBuffers),
+        snapshots: Snapshots,
         settings: SlotSettings,
     ) -> Self {
         let feed = match body {
             Body::Source(head) => Feed::Source {
                 head,
                 readiness: Readiness::Ready,
+                letters: VecDeque::new(),
+                triggered: None,
             },
             Body::Chain(head) => Feed::Gate {
                 head,
                 valve: WatermarkValve::new(gate.channels()),
+                aligner: Aligner::new(gate.channels(), snapshots.are_aligned()),
                 gate,
+                since: Monotonic::default(),
             },
         };
         Self {
             id,
+            attempt,
             name,
             feed,
             outputs,
             phase: Phase::Running,
             owed: Owed::Nothing,
+            snapshots,
+            due: None,
+            // What a restored sink commits anew is looked after from the first turn on.
+            settled: Settled::Again,
+            is_released: false,
             unflushed: None,
             settings,
             metrics: SubtaskMetrics::default(),
@@ -179,15 +220,9 @@ impl Subtask {
         }
     }
 
-    /// Hands splits to the source.
-    pub(crate) fn assign(&mut self, splits: &[Vec<u8>], no_more: bool) -> Result<(), Failure> {
-        let Feed::Source { head, readiness } = &mut self.feed else {
-            let cause = format!("{} got splits, but is no source", self.name);
-            return Err(Failure::new(FailureKind::Internal, cause).in_subtask(self.id));
-        };
-        *readiness = Readiness::Ready;
-        let assigned = head.assign(splits, no_more);
-        assigned.map_err(|error| self.failure(error.into()))
+    /// One turn took so long.
+    pub(crate) fn note_stop(&mut self, stop: Duration) {
+        self.metrics.longest_stop = self.metrics.longest_stop.max(stop);
     }
 
     /// Does the next thing that can be done; `spent` are the used records of the slot.
@@ -265,7 +300,7 @@ impl Subtask {
     /// After work: flush at once, or remember that something may be held back.
     fn worked(&mut self, at: &Moment) -> Result<(), Halt> {
         self.metrics.slices += 1;
-        if self.phase == Phase::Finishing {
+        if matches!(self.phase, Phase::Finishing | Phase::Lingering) {
             // `finish` hands on everything, and nothing follows it.
             self.unflushed = None;
         } else if self.settings.batch_timeout.is_zero() {
@@ -283,16 +318,46 @@ impl Subtask {
         }
     }
 
-    fn step(&mut self, at: &Moment, mut room: bool) -> Result<Turn, Halt> {
+    /// What belongs to checkpoints comes first, then records.
+    fn step(&mut self, at: &Moment, room: bool) -> Result<Turn, Halt> {
+        if self.look_after(at)? || self.cut(at)? {
+            return Ok(WORKED);
+        }
+        if self.snapshots.is_due(at.now) && self.walk(at)? {
+            return Ok(WORKED);
+        }
+        let room = self.flush_in_time(at, room)?;
+        // A cut that is due waits for a walk only: nothing more goes into the state before it.
+        let turn = if self.due.is_some() && self.snapshots.is_walking() {
+            BLOCKED
+        } else {
+            self.advance(at, room)?
+        };
+        match turn {
+            Turn::Blocked { .. } if self.walk(at)? => Ok(WORKED),
+            Turn::Blocked { .. } | Turn::Finished => Ok(turn),
+            Turn::Worked { .. } | Turn::NeedSplit { .. } => {
+                self.snapshots.give_way();
+                Ok(turn)
+            }
+        }
+    }
+
+    /// Hands on what has waited long enough; answers whether there is room left.
+    fn flush_in_time(&mut self, at: &Moment, room: bool) -> Result<bool, Halt> {
         let due = |since: Monotonic| at.now.since(since) >= self.settings.batch_timeout;
         if room && self.unflushed.is_some_and(due) {
             self.unflushed = None;
             self.feed.chain().flush(&mut self.cx)?;
-            room = self.outputs.have_room();
+            return Ok(self.outputs.have_room());
         }
+        Ok(room)
+    }
+
+    fn advance(&mut self, at: &Moment, room: bool) -> Result<Turn, Halt> {
         match self.owed {
             Owed::AfterWake(wakes) if wakes == at.wakes => return Ok(BLOCKED),
-            Owed::Nothing if !room && self.phase != Phase::Finishing => return Ok(BLOCKED),
+            Owed::Nothing if !room && !self.phase.sends_no_more() => return Ok(BLOCKED),
             Owed::More if !room || !self.feed.chain().has_room() => return Ok(BLOCKED),
             Owed::Nothing => {}
             Owed::AfterWake(_) | Owed::More => {
@@ -313,8 +378,15 @@ impl Subtask {
                 let progress = self.feed.chain().finish(&mut self.cx)?;
                 Ok(self.progress(progress, at))
             }
-            Phase::Finishing if self.outputs.are_empty() => Ok(Turn::Finished),
-            Phase::Finishing => Ok(BLOCKED),
+            Phase::Finishing => {
+                self.phase = Phase::Lingering;
+                self.settled = Settled::Again;
+                let (subtask, attempt) = (self.id, self.attempt);
+                self.snapshots
+                    .announce(SlotEvent::Ended { subtask, attempt });
+                Ok(WORKED)
+            }
+            Phase::Lingering => self.linger(at),
         }
     }
 
@@ -324,18 +396,28 @@ impl Subtask {
             Progress::More => Owed::More,
             Progress::Waiting => Owed::AfterWake(at.wakes),
         };
-        Turn::Worked { records: 0 }
+        WORKED
     }
 
     fn take_input(&mut self, at: &Moment) -> Result<Turn, Halt> {
-        let Feed::Gate { gate, valve, .. } = &mut self.feed else {
+        let Feed::Gate {
+            gate,
+            valve,
+            aligner,
+            ..
+        } = &mut self.feed
+        else {
             return self.read(at);
         };
-        let emission = match gate.take() {
+        let emission = match gate.take(|channel| aligner.blocks(channel)) {
             None => return Ok(BLOCKED),
             Some(Taken::Batch) => return self.slice(),
             Some(Taken::Failed(failure)) => return Err(Halt::Channel(failure)),
             Some(Taken::Watermark(channel, watermark)) => valve.on_watermark(channel, watermark),
+            Some(Taken::Barrier(channel, barrier)) => {
+                self.on_barrier(channel, barrier, at);
+                return Ok(WORKED);
+            }
             Some(Taken::Idle(channel, idle)) => valve.on_idle(channel, idle),
             Some(Taken::End(channel)) => valve.on_end(channel),
         };
@@ -369,7 +451,10 @@ impl Subtask {
 
     /// Lets the source read.
     fn read(&mut self, at: &Moment) -> Result<Turn, Halt> {
-        let Feed::Source { head, readiness } = &mut self.feed else {
+        let Feed::Source {
+            head, readiness, ..
+        } = &mut self.feed
+        else {
             unreachable!("only a source reads");
         };
         match *readiness {
@@ -411,7 +496,14 @@ impl Subtask {
             let progress = chain.watermark(watermark, &mut self.cx)?;
             return Ok(self.progress(progress, at));
         }
-        Ok(Turn::Worked { records: 0 })
+        Ok(WORKED)
+    }
+}
+
+impl Phase {
+    /// Whether nothing is sent from now on that needs a buffer.
+    fn sends_no_more(self) -> bool {
+        matches!(self, Self::Finishing | Self::Lingering)
     }
 }
 

@@ -94,6 +94,11 @@ impl TestWorld {
         self.lock().charged.clone()
     }
 
+    /// Somebody keeps a thread for so long.
+    pub(crate) fn pass(&self, time: Duration) {
+        self.lock().now += time;
+    }
+
     /// How often any task was polled.
     pub(crate) fn polls(&self) -> u64 {
         self.lock().polls

@@ -24,21 +24,32 @@ pub(crate) enum FrameKind {
     Idle,
     /// The channel is active again.
     Active,
-    /// Nothing follows on the channel.
+    /// No record and no watermark follows on the channel; barriers may.
     End,
     /// The receiver takes so many batches more: u32.
     Credit,
+    /// A cut of the stream: u64, the checkpoint.
+    Barrier,
+    /// Nothing at all follows on the channel: its sender was released.
+    Close,
 }
 
 impl FrameKind {
-    const ALL: [(u8, Self); 6] = [
+    const ALL: [(u8, Self); 8] = [
         (1, Self::Batch),
         (2, Self::Watermark),
         (3, Self::Idle),
         (4, Self::Active),
         (5, Self::End),
         (6, Self::Credit),
+        (7, Self::Barrier),
+        (8, Self::Close),
     ];
+
+    /// Whether a frame may come behind [`End`](Self::End).
+    pub(crate) fn may_follow_the_end(self) -> bool {
+        matches!(self, Self::Barrier | Self::Close)
+    }
 
     fn number(self) -> u8 {
         let pair = Self::ALL.iter().find(|(_, kind)| *kind == self);
@@ -92,6 +103,10 @@ pub(crate) enum FrameError {
     Payload { channel: ChannelId, bytes: usize },
     #[error("a frame belongs to {channel}, which is no open channel here")]
     Channel { channel: ChannelId },
+    #[error(
+        "a {kind:?} frame of channel {channel} came after its end: run one version on all nodes"
+    )]
+    AfterEnd { channel: ChannelId, kind: FrameKind },
     #[error("a batch of channel {channel} came without credit")]
     NoCredit { channel: ChannelId },
 }
@@ -241,6 +256,10 @@ mod tests {
         check(FrameKind::Watermark, 4, &1_000_i64.to_le_bytes(), watermark);
         let credit = "frame 0 of channel e1[2>3]: credit for 8 batches";
         check(FrameKind::Credit, 0, &8_u32.to_le_bytes(), credit);
+        let barrier = "frame 5 of channel e1[2>3]: barrier of checkpoint 17";
+        check(FrameKind::Barrier, 5, &17_u64.to_le_bytes(), barrier);
+        let close = "frame 6 of channel e1[2>3]: close";
+        check(FrameKind::Close, 6, &[], close);
     }
 
     #[test]

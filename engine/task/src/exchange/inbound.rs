@@ -7,7 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use sameriver_model::{ChannelId, EventTime, Failure, StreamElement, Watermark};
+use sameriver_model::{
+    Barrier, ChannelId, CheckpointId, EventTime, Failure, StreamElement, Watermark,
+};
 use sameriver_operator::EdgeCodec;
 use sameriver_runtime::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, split};
 use sameriver_runtime::{ByteStream, Wake, World, select};
@@ -42,7 +44,18 @@ struct InChannel {
     returned: u64,
     sent: Sequence,
     received: Sequence,
-    ended: bool,
+    phase: Phase,
+}
+
+/// What may still come on a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Everything.
+    Open,
+    /// Barriers, and the close.
+    Ended,
+    /// Nothing.
+    Closed,
 }
 
 impl Inbound {
@@ -69,7 +82,7 @@ impl Inbound {
             returned: 0,
             sent: Sequence::default(),
             received: Sequence::default(),
-            ended: false,
+            phase: Phase::Open,
         };
         channels.all.insert(queue.channel(), channel);
         drop(channels);
@@ -102,9 +115,17 @@ impl Inbound {
             carried = self.return_credit(&mut writer, settings) => carried,
         };
         if let Err(error) = carried {
-            tracing::warn!(node = world.node(), "{name}: {error}");
+            if self.is_missed() {
+                tracing::warn!(node = world.node(), "{name}: {error}");
+            }
             self.fail(&error.failure(name));
         }
+    }
+
+    /// Whether somebody here waits, or will, for what comes.
+    fn is_missed(&self) -> bool {
+        let channels = lock(&self.channels);
+        channels.all.is_empty() || channels.all.values().any(InChannel::is_missed)
     }
 
     fn fail(&self, failure: &Failure) {
@@ -124,11 +145,13 @@ impl Inbound {
         let limit = settings.frame_bytes;
         while let Some(header) = frame::read(stream, limit, &mut payload).await? {
             let (queue, codec) = self.admit(&header)?;
-            queue.push(decode(&header, &*codec, &payload)?);
+            if let Some(element) = decode(&header, &*codec, &payload)? {
+                queue.push(element);
+            }
         }
         let channels = lock(&self.channels);
         let granted = channels.all.values().filter(|c| c.credit.is_some());
-        match granted.filter(|channel| !channel.ended).count() {
+        match granted.filter(|channel| channel.is_missed()).count() {
             0 => Ok(()),
             open => Err(LinkError::Closed { open }),
         }
@@ -141,18 +164,28 @@ impl Inbound {
     ) -> Result<(Arc<ChannelQueue>, Arc<dyn EdgeCodec>), FrameError> {
         let id = header.channel;
         let mut channels = lock(&self.channels);
-        let channel = channels.all.get_mut(&id).filter(|channel| !channel.ended);
+        let channel = channels.all.get_mut(&id);
+        let channel = channel.filter(|channel| channel.phase != Phase::Closed);
         let channel = channel.ok_or(FrameError::Channel { channel: id })?;
         channel.received.check(header)?;
         let credit = channel.credit.as_mut();
         let credit = credit.ok_or(FrameError::NoCredit { channel: id })?;
-        match header.kind {
+        let kind = header.kind;
+        if channel.phase == Phase::Ended && !kind.may_follow_the_end() {
+            return Err(FrameError::AfterEnd { channel: id, kind });
+        }
+        match kind {
             FrameKind::Batch => {
                 let left = credit.checked_sub(1);
                 *credit = left.ok_or(FrameError::NoCredit { channel: id })?;
             }
-            FrameKind::End => channel.ended = true,
-            FrameKind::Watermark | FrameKind::Idle | FrameKind::Active | FrameKind::Credit => {}
+            FrameKind::End => channel.phase = Phase::Ended,
+            FrameKind::Close => channel.phase = Phase::Closed,
+            FrameKind::Watermark
+            | FrameKind::Idle
+            | FrameKind::Active
+            | FrameKind::Barrier
+            | FrameKind::Credit => {}
         }
         Ok((Arc::clone(&channel.queue), Arc::clone(&channel.codec)))
     }
@@ -179,7 +212,7 @@ impl Inbound {
         let mut channels = lock(&self.channels);
         for (id, channel) in &mut channels.all {
             let amount = channel.owed();
-            if amount == 0 || channel.ended {
+            if amount == 0 || channel.phase != Phase::Open {
                 continue;
             }
             let header = FrameHeader {
@@ -198,6 +231,11 @@ impl Inbound {
 }
 
 impl InChannel {
+    /// Whether its receiver still waits for something.
+    fn is_missed(&self) -> bool {
+        self.phase != Phase::Closed && !self.queue.is_abandoned()
+    }
+
     /// The credit that the peer does not know of yet.
     fn owed(&mut self) -> u32 {
         if self.credit.is_none() {
@@ -210,11 +248,12 @@ impl InChannel {
     }
 }
 
+/// The element in a frame; a close has none.
 fn decode(
     header: &FrameHeader,
     codec: &dyn EdgeCodec,
     payload: &[u8],
-) -> Result<StreamElement, LinkError> {
+) -> Result<Option<StreamElement>, LinkError> {
     let channel = header.channel;
     let bytes = payload.len();
     let element = match (header.kind, bytes) {
@@ -229,14 +268,20 @@ fn decode(
         (FrameKind::Idle, 0) => StreamElement::Idle,
         (FrameKind::Active, 0) => StreamElement::Active,
         (FrameKind::End, 0) => StreamElement::EndOfInput,
+        (FrameKind::Barrier, 8) => StreamElement::Barrier(Barrier {
+            checkpoint: CheckpointId::new(u64::from_le_bytes(field(payload, 0))),
+        }),
+        (FrameKind::Close, 0) => return Ok(None),
         (
             FrameKind::Watermark
             | FrameKind::Idle
             | FrameKind::Active
             | FrameKind::End
+            | FrameKind::Barrier
+            | FrameKind::Close
             | FrameKind::Credit,
             _,
         ) => return Err(FrameError::Payload { channel, bytes }.into()),
     };
-    Ok(element)
+    Ok(Some(element))
 }

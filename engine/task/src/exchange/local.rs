@@ -2,7 +2,9 @@
 //!
 //! Invariant: elements leave in the order in which they came, whole batches are moved and never
 //! copied. Only batches count against the capacity; marks that stand directly behind one another
-//! are joined, so that their number is bounded by that of the batches. Knows nothing of records.
+//! are joined, never across a barrier, so that their number is bounded by that of the batches and
+//! checkpoints. After the end only barriers follow, until the sender closes its end. Knows nothing
+//! of records.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -29,6 +31,12 @@ pub(crate) struct ChannelQueue {
     batches: AtomicUsize,
     taken: AtomicU64,
     failed: AtomicBool,
+    /// The end of input was taken.
+    drained: AtomicBool,
+    /// The sender was released and sends no more.
+    closed: AtomicBool,
+    /// The receiver was released and takes no more.
+    abandoned: AtomicBool,
     ends: Mutex<Ends>,
     /// Whether the sender fills batches again.
     reuses: AtomicBool,
@@ -55,6 +63,9 @@ impl ChannelQueue {
             batches: AtomicUsize::new(0),
             taken: AtomicU64::new(0),
             failed: AtomicBool::new(false),
+            drained: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             ends: Mutex::new(Ends::default()),
             reuses: AtomicBool::new(false),
             spares: Mutex::default(),
@@ -91,6 +102,36 @@ impl ChannelQueue {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.elements.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether the end of input was taken, and with it everything but late barriers.
+    #[inline]
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Acquire)
+    }
+
+    /// The sender sends no more, and nobody expects it to.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        let consumer = self.lock().consumer.clone();
+        if let Some(consumer) = consumer {
+            consumer.wake();
+        }
+    }
+
+    /// Whether the sender sends no more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The receiver takes no more, and nobody expects it to.
+    pub(crate) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Release);
+    }
+
+    /// Whether the receiver takes no more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.abandoned.load(Ordering::Acquire)
     }
 
     /// Whether the channel is broken.
@@ -177,13 +218,18 @@ impl ChannelQueue {
                 self.taken.fetch_add(1, Ordering::AcqRel);
                 woken
             }
-            (StreamElement::EndOfInput, Some(Producer::AtRoom(wake))) => Some(wake.clone()),
+            (StreamElement::EndOfInput, producer) => {
+                self.drained.store(true, Ordering::Release);
+                match producer {
+                    Some(Producer::AtRoom(wake)) => Some(wake.clone()),
+                    Some(Producer::EachBatch(_)) | None => None,
+                }
+            }
             (
                 StreamElement::Watermark(_)
                 | StreamElement::Idle
                 | StreamElement::Active
-                | StreamElement::Barrier(_)
-                | StreamElement::EndOfInput,
+                | StreamElement::Barrier(_),
                 _,
             ) => None,
         };
@@ -247,7 +293,9 @@ impl Ends {
 mod tests {
     use std::sync::Arc;
 
-    use sameriver_model::{Batch, EdgeId, EventTime, FailureKind, SubtaskIndex, Watermark};
+    use sameriver_model::{
+        Barrier, Batch, CheckpointId, EdgeId, EventTime, FailureKind, SubtaskIndex, Watermark,
+    };
 
     use super::*;
     use crate::testing::woken;
@@ -314,6 +362,43 @@ mod tests {
         queue.push(StreamElement::Active);
         queue.push(watermark(3));
         assert_eq!(drain(&queue), "w3");
+    }
+
+    #[test]
+    fn marks_are_not_joined_across_a_barrier() {
+        let queue = queue(2);
+        let barrier = |id| {
+            StreamElement::Barrier(Barrier {
+                checkpoint: CheckpointId::new(id),
+            })
+        };
+        for element in [
+            watermark(1),
+            barrier(1),
+            watermark(2),
+            StreamElement::Idle,
+            barrier(2),
+            StreamElement::Active,
+            watermark(3),
+        ] {
+            queue.push(element);
+        }
+        assert_eq!(
+            drain(&queue),
+            "w1, barrier c1, w2, idle, barrier c2, active, w3"
+        );
+    }
+
+    #[test]
+    fn a_channel_is_drained_once_its_end_was_taken_whatever_barriers_follow() {
+        let queue = queue(2);
+        queue.push(StreamElement::EndOfInput);
+        queue.push(StreamElement::Barrier(Barrier {
+            checkpoint: CheckpointId::new(1),
+        }));
+        assert!(!queue.is_drained());
+        queue.pop(true);
+        assert!(queue.is_drained() && !queue.is_empty());
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The sending end of a data connection: from one task manager to another, for one attempt.
 //!
 //! Invariant: nothing is sent on a channel before its receiver granted credit, and never more
-//! batches than it granted; the order inside a channel is kept. The connection ends when all
-//! channels between the two task managers have ended.
+//! batches than it granted; the order inside a channel is kept. The connection ends when the sender
+//! of every channel between the two task managers was released.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -29,7 +29,7 @@ pub(crate) struct Outbound {
 struct Channels {
     /// In ascending order of their ids.
     all: Vec<OutChannel>,
-    /// How many have not ended.
+    /// How many were not closed yet.
     open: usize,
     /// Where the next look begins.
     next: usize,
@@ -43,8 +43,15 @@ struct OutChannel {
     queue: Option<Arc<ChannelQueue>>,
     credit: u64,
     granted: bool,
+    closed: bool,
     sent: Sequence,
     received: Sequence,
+}
+
+/// What the next frame carries.
+enum Sent {
+    Element(StreamElement),
+    Close,
 }
 
 impl Outbound {
@@ -63,6 +70,7 @@ impl Outbound {
             queue: None,
             credit: 0,
             granted: false,
+            closed: false,
             sent: Sequence::default(),
             received: Sequence::default(),
         };
@@ -125,27 +133,33 @@ impl Outbound {
         lock(&self.channels).open
     }
 
-    /// The next element that may be sent, channels in turn.
-    fn next(&self) -> Option<(FrameHeader, Arc<dyn EdgeCodec>, StreamElement)> {
+    /// How many channels would miss the connection.
+    fn missed(&self) -> usize {
+        let channels = lock(&self.channels);
+        let missed = |c: &&OutChannel| !c.queue.as_ref().is_some_and(|queue| queue.is_closed());
+        channels.all.iter().filter(missed).count()
+    }
+
+    /// The next frame that may be sent, channels in turn.
+    fn next(&self) -> Option<(FrameHeader, Arc<dyn EdgeCodec>, Sent)> {
         let mut channels = lock(&self.channels);
         let Channels {
             all, open, next, ..
         } = &mut *channels;
         let (behind, ahead) = all.split_at_mut(*next);
         let mut turns = ahead.iter_mut().chain(behind).enumerate();
-        let (skipped, element, channel) =
+        let (skipped, sent, channel) =
             turns.find_map(|(skipped, channel)| Some((skipped, channel.take()?, channel)))?;
-        let kind = match &element {
-            StreamElement::Batch(_) => FrameKind::Batch,
-            StreamElement::Watermark(_) => FrameKind::Watermark,
-            StreamElement::Idle => FrameKind::Idle,
-            StreamElement::Active => FrameKind::Active,
-            StreamElement::Barrier(barrier) => {
-                unreachable!("nobody sends barriers yet, so not {}", barrier.checkpoint)
-            }
-            StreamElement::EndOfInput => {
+        let kind = match &sent {
+            Sent::Element(StreamElement::Batch(_)) => FrameKind::Batch,
+            Sent::Element(StreamElement::Watermark(_)) => FrameKind::Watermark,
+            Sent::Element(StreamElement::Idle) => FrameKind::Idle,
+            Sent::Element(StreamElement::Active) => FrameKind::Active,
+            Sent::Element(StreamElement::Barrier(_)) => FrameKind::Barrier,
+            Sent::Element(StreamElement::EndOfInput) => FrameKind::End,
+            Sent::Close => {
                 *open -= 1;
-                FrameKind::End
+                FrameKind::Close
             }
         };
         let header = FrameHeader {
@@ -155,7 +169,7 @@ impl Outbound {
         };
         let codec = Arc::clone(&channel.codec);
         *next = (*next + skipped + 1) % all.len();
-        Some((header, codec, element))
+        Some((header, codec, sent))
     }
 
     fn credit(&self, header: &FrameHeader, payload: &[u8]) -> Result<(), FrameError> {
@@ -185,15 +199,26 @@ impl Channels {
 }
 
 impl OutChannel {
-    fn take(&mut self) -> Option<StreamElement> {
-        if !self.granted {
+    fn take(&mut self) -> Option<Sent> {
+        if !self.granted || self.closed {
             return None;
         }
-        let element = self.queue.as_ref()?.pop(self.credit > 0)?;
-        if matches!(element, StreamElement::Batch(_)) {
-            self.credit -= 1;
+        let queue = self.queue.as_ref()?;
+        // Looked at first: what was pushed before the close is in the queue by then.
+        let closed = queue.is_closed();
+        match queue.pop(self.credit > 0) {
+            Some(element) => {
+                if matches!(element, StreamElement::Batch(_)) {
+                    self.credit -= 1;
+                }
+                Some(Sent::Element(element))
+            }
+            None if closed && queue.is_empty() => {
+                self.closed = true;
+                Some(Sent::Close)
+            }
+            None => None,
         }
-        Some(element)
     }
 }
 
@@ -212,7 +237,9 @@ impl Connection {
             carried = self.carry() => carried,
             () = self.link.stop.wait() => return,
         };
-        if let Err(error) = carried {
+        if let Err(error) = carried
+            && self.link.missed() > 0
+        {
             tracing::warn!(node = self.world.node(), "{name}: {error}");
             self.link.fail(&error.failure(&name));
         }
@@ -258,10 +285,10 @@ impl Connection {
         loop {
             bytes.clear();
             while bytes.len() < self.settings.write_bytes {
-                let Some((header, codec, element)) = self.link.next() else {
+                let Some((header, codec, sent)) = self.link.next() else {
                     break;
                 };
-                self.encode(header, &*codec, element, &mut bytes)?;
+                self.encode(header, &*codec, sent, &mut bytes)?;
             }
             if !bytes.is_empty() {
                 stream.write_all(&bytes).await?;
@@ -279,22 +306,26 @@ impl Connection {
         &self,
         header: FrameHeader,
         codec: &dyn EdgeCodec,
-        element: StreamElement,
+        sent: Sent,
         out: &mut Vec<u8>,
     ) -> Result<(), LinkError> {
         let limit = self.settings.frame_bytes;
-        frame::encode(header, limit, out, |out| match element {
-            StreamElement::Batch(batch) => {
+        frame::encode(header, limit, out, |out| match sent {
+            Sent::Element(StreamElement::Batch(batch)) => {
                 guarded(header.channel, "encoded", || codec.encode(&*batch, out))
             }
-            StreamElement::Watermark(watermark) => {
+            Sent::Element(StreamElement::Watermark(watermark)) => {
                 out.extend(watermark.time().as_millis().to_le_bytes());
                 Ok(())
             }
-            StreamElement::Idle
-            | StreamElement::Active
-            | StreamElement::Barrier(_)
-            | StreamElement::EndOfInput => Ok(()),
+            Sent::Element(StreamElement::Barrier(barrier)) => {
+                out.extend(barrier.checkpoint.get().to_le_bytes());
+                Ok(())
+            }
+            Sent::Element(
+                StreamElement::Idle | StreamElement::Active | StreamElement::EndOfInput,
+            )
+            | Sent::Close => Ok(()),
         })
     }
 

@@ -1,12 +1,13 @@
 //! All channels of one subtask's inputs, seen as one.
 //!
 //! Invariant: inside a channel the order is kept; between channels that have elements the gate goes
-//! round, so none starves. What a slice leaves of a batch stays here and comes first. Every record
-//! of a channel has a number, counted from zero.
+//! round, so none starves; of a channel that waits behind its barrier nothing is taken. What a slice
+//! leaves of a batch stays here and comes first. Every record of a channel has a number, counted
+//! from zero.
 
 use std::sync::Arc;
 
-use sameriver_model::{AnyBatch, ChannelId, Failure, StreamElement, Watermark};
+use sameriver_model::{AnyBatch, Barrier, ChannelId, Failure, StreamElement, Watermark};
 
 use crate::exchange::local::ChannelQueue;
 
@@ -19,6 +20,8 @@ pub(crate) enum Taken {
     Watermark(usize, Watermark),
     /// The channel at this position became idle or active.
     Idle(usize, bool),
+    /// A barrier of the channel at this position.
+    Barrier(usize, Barrier),
     /// The channel at this position ended.
     End(usize),
     /// A channel broke.
@@ -74,10 +77,16 @@ impl InputGate {
             .find_map(|channel| channel.queue.failure())
     }
 
-    /// What comes next; `None` if no channel has anything.
+    /// How many records slices have taken of each channel.
+    pub(crate) fn reflected(&self) -> impl Iterator<Item = (ChannelId, u64)> {
+        let channels = self.channels.iter();
+        channels.map(|channel| (channel.queue.channel(), channel.records))
+    }
+
+    /// What comes next of the channels that are not `blocked`; `None` if none has anything.
     ///
     /// Answers `Batch` again until slices have taken all its records.
-    pub(crate) fn take(&mut self) -> Option<Taken> {
+    pub(crate) fn take(&mut self, blocked: impl Fn(usize) -> bool) -> Option<Taken> {
         if self.front.is_some() {
             return Some(Taken::Batch);
         }
@@ -91,6 +100,9 @@ impl InputGate {
             let queue = &self.channels[position].queue;
             if let Some(failure) = queue.failure() {
                 return Some(Taken::Failed(failure));
+            }
+            if blocked(position) {
+                continue;
             }
             if let Some(element) = queue.pop(true) {
                 return Some(self.accept(position, element));
@@ -108,9 +120,7 @@ impl InputGate {
             StreamElement::Watermark(watermark) => Taken::Watermark(position, watermark),
             StreamElement::Idle => Taken::Idle(position, true),
             StreamElement::Active => Taken::Idle(position, false),
-            StreamElement::Barrier(barrier) => {
-                unreachable!("nobody sends barriers yet, so not {}", barrier.checkpoint)
-            }
+            StreamElement::Barrier(barrier) => Taken::Barrier(position, barrier),
             StreamElement::EndOfInput => Taken::End(position),
         }
     }
@@ -142,11 +152,21 @@ impl InputGate {
     }
 }
 
+impl Drop for InputGate {
+    fn drop(&mut self) {
+        for channel in &self.channels {
+            channel.queue.abandon();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use sameriver_model::{Batch, EdgeId, FailureKind, SubtaskIndex};
+    use sameriver_model::{Batch, CheckpointId, EdgeId, FailureKind, SubtaskIndex};
 
     use super::*;
+
+    const OPEN: fn(usize) -> bool = |_| false;
 
     fn gate(channels: u32) -> (InputGate, Vec<Arc<ChannelQueue>>) {
         let id = |from| {
@@ -169,7 +189,7 @@ mod tests {
 
     /// Takes a slice of up to `max` records: `channel from..to: records`.
     fn slice(gate: &mut InputGate, max: usize) -> String {
-        assert!(matches!(gate.take(), Some(Taken::Batch)));
+        assert!(matches!(gate.take(OPEN), Some(Taken::Batch)));
         let front = gate.front().unwrap();
         let batch = front.batch.as_any_mut().downcast_mut::<Batch<u32>>();
         let mut slice = Batch::new();
@@ -197,7 +217,7 @@ mod tests {
                 "e0[2>0] 1..2: [11]"
             ]
         );
-        assert!(gate.take().is_none());
+        assert!(gate.take(OPEN).is_none());
     }
 
     #[test]
@@ -223,15 +243,36 @@ mod tests {
         queues[0].push(StreamElement::Watermark(Watermark::MIN));
         queues[0].push(StreamElement::EndOfInput);
         slice(&mut gate, 8);
-        assert!(matches!(gate.take(), Some(Taken::Watermark(0, _))));
-        assert!(matches!(gate.take(), Some(Taken::End(0))));
-        assert!(gate.take().is_none());
+        assert!(matches!(gate.take(OPEN), Some(Taken::Watermark(0, _))));
+        assert!(matches!(gate.take(OPEN), Some(Taken::End(0))));
+        assert!(gate.take(OPEN).is_none());
+    }
+
+    #[test]
+    fn nothing_is_taken_of_a_channel_that_waits_behind_its_barrier() {
+        let (mut gate, queues) = gate(2);
+        let barrier = Barrier {
+            checkpoint: CheckpointId::new(1),
+        };
+        queues[0].push(StreamElement::Barrier(barrier));
+        send(&queues[0], &[1]);
+        send(&queues[1], &[9]);
+        assert!(matches!(gate.take(OPEN), Some(Taken::Barrier(0, _))));
+        let blocked = |channel| channel == 0;
+        assert!(matches!(gate.take(blocked), Some(Taken::Batch)));
+        assert_eq!(slice(&mut gate, 8), "e0[1>0] 0..1: [9]");
+        assert!(gate.take(blocked).is_none());
+        assert_eq!(slice(&mut gate, 8), "e0[0>0] 0..1: [1]");
+        let reflected: Vec<u64> = gate.reflected().map(|(_, records)| records).collect();
+        assert_eq!(reflected, [1, 1]);
     }
 
     #[test]
     fn a_broken_channel_is_reported() {
         let (mut gate, queues) = gate(2);
         queues[1].fail(Failure::new(FailureKind::Cluster, "reset"));
-        assert!(matches!(gate.take(), Some(Taken::Failed(failure)) if failure.message == "reset"));
+        assert!(
+            matches!(gate.take(OPEN), Some(Taken::Failed(failure)) if failure.message == "reset")
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! Chains for tests: a source of numbers, a tail, and a sink that remembers.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sameriver_graph::{Body, JobGraph, JobVertex};
@@ -10,6 +10,8 @@ use sameriver_model::{
     Parallelism, Partitioning, PlanEdge, PlanVertex, SectionId, SectionKind, SectionWriter, Uid,
     VertexId, Watermark,
 };
+use sameriver_operator::sink::SinkError;
+use sameriver_operator::source::SourceError;
 use sameriver_operator::{
     Chain, Consumer, Context, OpenArgs, OperatorError, Outputs, Position, Progress, SourceHead,
     SourceProgress, TypedHead, UserError, Walk, WireEdge,
@@ -24,6 +26,9 @@ pub(super) fn split(numbers: Numbers) -> Vec<u8> {
     wire::encode(&numbers).unwrap()
 }
 
+/// What a sink did in a slice, besides looking at its numbers.
+pub(super) type OnSlice = Box<dyn FnMut() + Send>;
+
 /// What a sink saw, and what it is told to do.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -34,6 +39,11 @@ pub(super) struct Seen {
     wake: Mutex<Option<Wake>>,
     /// What `finish` waits for.
     pub(super) lingers: AtomicBool,
+    /// What `settle` waits for.
+    pub(super) unconfirmed: AtomicBool,
+    /// How many sections of 16 KiB the sink's snapshot has besides its count.
+    pub(super) padding: AtomicUsize,
+    pub(super) on_slice: Mutex<Option<OnSlice>>,
 }
 
 impl Seen {
@@ -76,6 +86,51 @@ pub(super) enum Twist {
     Copies(u64),
     /// Opening the sink panics.
     PanicAtStart,
+    /// The source cannot take part in checkpoints.
+    NoSourceSnapshot,
+    /// The sink lost something, and says so at the snapshot.
+    LossySink,
+}
+
+impl Twist {
+    fn copies(self) -> usize {
+        match self {
+            Self::Copies(copies) => copies as usize,
+            Self::None
+            | Self::PanicAt(_)
+            | Self::ErrorAt(_)
+            | Self::Every(_)
+            | Self::PanicAtStart
+            | Self::NoSourceSnapshot
+            | Self::LossySink => 1,
+        }
+    }
+
+    fn pause_millis(self) -> Option<u64> {
+        match self {
+            Self::Every(millis) => Some(millis),
+            Self::None
+            | Self::PanicAt(_)
+            | Self::ErrorAt(_)
+            | Self::Copies(_)
+            | Self::PanicAtStart
+            | Self::NoSourceSnapshot
+            | Self::LossySink => None,
+        }
+    }
+}
+
+/// What a sink's snapshot says: how many numbers it saw, and their sum.
+pub(super) type Totals = (u64, u64);
+
+/// The section of a source's splits.
+pub(super) fn splits_section() -> SectionId {
+    section("numbers", SectionKind::Splits)
+}
+
+/// The section of a sink's totals.
+pub(super) fn totals_section() -> SectionId {
+    section("seen", SectionKind::Operator)
 }
 
 /// Numbers from a source with `sources` subtasks to a sink with `sinks`.
@@ -108,10 +163,16 @@ pub(super) fn numbers(sources: u32, sinks: u32, twist: Twist, seen: &Arc<Seen>) 
     let open_sink = move |args: &OpenArgs, _: Vec<Box<dyn Outputs>>| {
         assert!(twist != Twist::PanicAtStart, "no sink today");
         *seen.wake.lock().unwrap() = Some(args.surroundings.wake.clone());
+        let restored = args
+            .restored
+            .as_ref()
+            .and_then(|r| r.only(&totals_section()));
         let sink = Sink {
             seen: Arc::clone(&seen),
             twist,
             finishing: false,
+            totals: restored.map_or((0, 0), |bytes| wire::decode(bytes).unwrap()),
+            unwritten: None,
         };
         Ok(Body::Chain(Box::new(TypedHead::new(Box::new(sink)))))
     };
@@ -145,8 +206,12 @@ struct NumberSource {
 impl NumberSource {
     fn new(twist: Twist, tail: Tail, args: &OpenArgs) -> Self {
         let world = args.surroundings.world.clone();
+        let restored = args
+            .restored
+            .as_ref()
+            .and_then(|r| r.only(&splits_section()));
         Self {
-            splits: Vec::new(),
+            splits: restored.map_or_else(Vec::new, |bytes| wire::decode(bytes).unwrap()),
             no_more: false,
             twist,
             now: Box::new(move || world.now()),
@@ -176,25 +241,11 @@ impl SourceHead for NumberSource {
         if (self.now)() < self.next {
             return Ok(SourceProgress::Until(self.next));
         }
-        let max = match self.twist {
-            Twist::Every(_) => 1,
-            Twist::None
-            | Twist::PanicAt(_)
-            | Twist::ErrorAt(_)
-            | Twist::Copies(_)
-            | Twist::PanicAtStart => max as u64,
-        };
+        let max = self.twist.pause_millis().map_or(max as u64, |_| 1);
         let end = (*from + max).min(*to);
-        let copies = match self.twist {
-            Twist::Copies(copies) => copies,
-            Twist::None
-            | Twist::PanicAt(_)
-            | Twist::ErrorAt(_)
-            | Twist::Every(_)
-            | Twist::PanicAtStart => 1,
-        };
+        let copies = self.twist.copies();
         let read: Vec<u64> = (*from..end)
-            .flat_map(|n| std::iter::repeat_n(n, copies as usize))
+            .flat_map(|n| std::iter::repeat_n(n, copies))
             .collect();
         cx.records_read = end - *from;
         *from = end;
@@ -202,17 +253,13 @@ impl SourceHead for NumberSource {
             self.splits.remove(0);
         }
         self.tail.slice(&mut Batch::from_parts(read, None), cx)?;
-        Ok(match self.twist {
-            Twist::Every(millis) => {
+        Ok(match self.twist.pause_millis() {
+            Some(millis) => {
                 let pause = std::time::Duration::from_millis(millis);
                 self.next = (self.now)().saturating_add(pause);
                 SourceProgress::Until(self.next)
             }
-            Twist::None
-            | Twist::PanicAt(_)
-            | Twist::ErrorAt(_)
-            | Twist::Copies(_)
-            | Twist::PanicAtStart => {
+            None => {
                 let watermark = Watermark::at(EventTime::from_millis(end as i64));
                 match self.tail.watermark(watermark, cx)? {
                     Progress::Done => SourceProgress::Ready,
@@ -245,10 +292,17 @@ impl Chain for NumberSource {
         self.tail.barrier(barrier, cx)
     }
     fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        if self.twist == Twist::NoSourceSnapshot {
+            return Err(OperatorError::Source {
+                operator: "numbers".to_owned(),
+                cause: SourceError::Other {
+                    input: "numbers".to_owned(),
+                    cause: "they forget where they were".to_owned(),
+                },
+            });
+        }
         let bytes = wire::encode(&self.splits).unwrap();
-        sections.section(section("numbers", SectionKind::Splits), |out| {
-            out.extend(bytes)
-        });
+        sections.section(splits_section(), |out| out.extend(bytes));
         Ok(())
     }
     fn walk(&mut self, _: usize, _: &mut SectionWriter) -> Result<Walk, OperatorError> {
@@ -359,11 +413,17 @@ struct Sink {
     seen: Arc<Seen>,
     twist: Twist,
     finishing: bool,
+    totals: Totals,
+    /// The totals at the snapshot, and how many sections are still to be written before them.
+    unwritten: Option<(Totals, usize)>,
 }
 
 impl Consumer<u64> for Sink {
     fn slice(&mut self, batch: &mut Batch<u64>, cx: &mut Context) -> Result<(), OperatorError> {
         assert!(self.has_room(), "a slice came without room");
+        if let Some(on_slice) = &mut *self.seen.on_slice.lock().unwrap() {
+            on_slice();
+        }
         for number in batch.parts_mut().0.drain(..) {
             assert!(
                 self.twist != Twist::PanicAt(number),
@@ -376,6 +436,7 @@ impl Consumer<u64> for Sink {
                     cause: UserError::msg(format!("no {number} please")).into_inner(),
                 });
             }
+            self.totals = (self.totals.0 + 1, self.totals.1 + number);
             self.seen.note(&number);
         }
         assert!(matches!(cx.position, Position::Channel { .. }));
@@ -415,18 +476,52 @@ impl Consumer<u64> for Sink {
         Ok(())
     }
     fn snapshot(&mut self, _: &mut SectionWriter) -> Result<(), OperatorError> {
+        if self.twist == Twist::LossySink {
+            return Err(OperatorError::Sink {
+                operator: "seen".to_owned(),
+                cause: SinkError::Other {
+                    output: "seen".to_owned(),
+                    cause: "an earlier write was lost".to_owned(),
+                },
+            });
+        }
+        assert_eq!(self.unwritten, None, "one walk at a time");
+        let padding = self.seen.padding.load(Ordering::SeqCst);
+        self.unwritten = Some((self.totals, padding));
         Ok(())
     }
-    fn walk(&mut self, _: usize, _: &mut SectionWriter) -> Result<Walk, OperatorError> {
+    fn walk(&mut self, _: usize, sections: &mut SectionWriter) -> Result<Walk, OperatorError> {
+        let Some((totals, padding)) = &mut self.unwritten else {
+            return Ok(Walk::Done);
+        };
+        if *padding > 0 {
+            *padding -= 1;
+            let state = format!("padding {padding}");
+            let id = SectionId {
+                state,
+                ..totals_section()
+            };
+            sections.section(id, |out| out.extend([7; 16 << 10]));
+            return Ok(Walk::More);
+        }
+        let bytes = wire::encode(totals).unwrap();
+        sections.section(totals_section(), |out| out.extend(bytes));
+        self.unwritten = None;
         Ok(Walk::Done)
     }
-    fn drop_snapshot(&mut self) {}
+    fn drop_snapshot(&mut self) {
+        self.unwritten = None;
+    }
     fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
         self.seen.note(&format!("complete {checkpoint}"));
         Ok(())
     }
     fn settle(&mut self) -> Result<Progress, OperatorError> {
-        Ok(Progress::Done)
+        Ok(if self.seen.unconfirmed.load(Ordering::SeqCst) {
+            Progress::Waiting
+        } else {
+            Progress::Done
+        })
     }
     fn has_room(&self) -> bool {
         !self.seen.closed.load(Ordering::SeqCst)

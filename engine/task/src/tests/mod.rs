@@ -2,6 +2,8 @@
 
 mod bad_frames;
 mod chains;
+mod checkpoints;
 mod remote;
 mod rig;
 mod slot;
+mod store;

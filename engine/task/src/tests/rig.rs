@@ -1,11 +1,12 @@
 //! Task managers of a test: an exchange and one slot each, and what the cluster would do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sameriver_graph::JobGraph;
 use sameriver_model::{
-    AttemptNumber, Failure, SlotIndex, SubtaskId, SubtaskIndex, TaskManagerIndex, VertexId,
+    AttemptNumber, Barrier, CheckpointId, Failure, RestoredState, SlotIndex, SubtaskId,
+    SubtaskIndex, TaskManagerIndex, VertexId,
 };
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{Address, World};
@@ -13,7 +14,7 @@ use sameriver_runtime::{Address, World};
 use super::chains::{Numbers, split};
 use crate::{
     Deployment, Exchange, ExchangeSettings, Placement, Slot, SlotEvent, SlotMail, SlotSettings,
-    SubtaskMetrics,
+    SubtaskCheckpoints, SubtaskMetrics,
 };
 
 pub(super) const ATTEMPT: AttemptNumber = AttemptNumber::new(1);
@@ -31,6 +32,10 @@ pub(super) struct Rig {
     pub(super) hosts: BTreeMap<SubtaskId, (TaskManagerIndex, SlotIndex)>,
     pub(super) addresses: BTreeMap<TaskManagerIndex, Address>,
     splits: Vec<Numbers>,
+    pub(super) checkpoints: Option<SubtaskCheckpoints>,
+    /// What subtasks start from, and the checkpoint that it is of.
+    pub(super) restored: BTreeMap<SubtaskId, Arc<RestoredState>>,
+    pub(super) restored_from: Option<CheckpointId>,
 }
 
 /// How a job ended.
@@ -82,6 +87,9 @@ impl Rig {
             hosts,
             addresses,
             splits: Vec::new(),
+            checkpoints: None,
+            restored: BTreeMap::new(),
+            restored_from: None,
         }
     }
 
@@ -133,9 +141,9 @@ impl Rig {
             subtask,
             graph: Arc::clone(&self.graph),
             placement: Arc::new(self.placement(here)),
-            restored: None,
-            restored_from: None,
-            checkpoints: None,
+            restored: self.restored.get(&subtask).cloned(),
+            restored_from: self.restored_from,
+            checkpoints: self.checkpoints.clone(),
         };
         self.send(subtask, SlotMail::Deploy(deployment)).await;
     }
@@ -143,6 +151,33 @@ impl Rig {
     pub(super) async fn deploy_all(&self) {
         for subtask in self.graph.plan().subtasks() {
             self.deploy(subtask).await;
+        }
+    }
+
+    /// Tells every slot.
+    pub(super) async fn tell_all(&self, mail: SlotMail) {
+        for slot in &self.slots {
+            slot.send(mail.clone()).await.unwrap();
+        }
+    }
+
+    pub(super) async fn trigger(&self, subtask: SubtaskId, checkpoint: u64) {
+        let barrier = Barrier {
+            checkpoint: CheckpointId::new(checkpoint),
+        };
+        let mail = SlotMail::Trigger {
+            subtask,
+            attempt: ATTEMPT,
+            barrier,
+        };
+        self.send(subtask, mail).await;
+    }
+
+    /// Triggers a checkpoint at every source.
+    pub(super) async fn trigger_all(&self, checkpoint: u64) {
+        let plan = self.graph.plan();
+        for subtask in plan.subtasks().filter(|id| id.vertex == VertexId::new(0)) {
+            self.trigger(subtask, checkpoint).await;
         }
     }
 
@@ -160,9 +195,10 @@ impl Rig {
         }
     }
 
-    /// Answers split requests until a subtask failed or all have finished.
+    /// Answers split requests until a subtask failed or all have finished; releases them when all
+    /// have ended.
     pub(super) async fn run(&mut self) -> Ended {
-        let mut finished = BTreeMap::new();
+        let (mut finished, mut ended) = (BTreeMap::new(), BTreeSet::new());
         while finished.len() < self.hosts.len() {
             let event = self.events.recv().await.unwrap();
             self.answer(&event).await;
@@ -173,9 +209,15 @@ impl Rig {
                     finished.insert(subtask, metrics);
                 }
                 SlotEvent::Failed { failure, .. } => return Ended::Failed(failure),
+                SlotEvent::Ended { subtask, .. } => {
+                    ended.insert(subtask);
+                    if ended.len() == self.hosts.len() {
+                        let attempt = ATTEMPT;
+                        self.tell_all(SlotMail::Release { attempt }).await;
+                    }
+                }
                 SlotEvent::Running { .. }
                 | SlotEvent::SplitRequest { .. }
-                | SlotEvent::Ended { .. }
                 | SlotEvent::Acknowledged { .. }
                 | SlotEvent::Declined { .. }
                 | SlotEvent::Cancelled { .. } => {}

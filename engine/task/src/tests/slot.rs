@@ -303,7 +303,7 @@ fn a_subtask_that_waits_for_the_outside_is_resumed_by_a_wake() {
                 loop {
                     let event = rig.events.recv().await.unwrap();
                     rig.answer(&event).await;
-                    if matches!(event, SlotEvent::Finished { .. }) {
+                    if matches!(event, SlotEvent::Ended { .. }) {
                         return;
                     }
                 }
@@ -321,7 +321,7 @@ fn a_subtask_that_waits_for_the_outside_is_resumed_by_a_wake() {
             seen.set_room(true);
             assert!(matches!(
                 rig.events.recv().await,
-                Some(SlotEvent::Finished { .. })
+                Some(SlotEvent::Ended { .. })
             ));
         },
     );
