@@ -85,12 +85,13 @@ fn failure_after(bytes: Vec<u8>, close: bool) -> (Failure, Vec<String>) {
         if close {
             stream.shutdown().await.unwrap();
         }
-        let failed = rig.events.recv().await;
+        let failure = loop {
+            if let SlotEvent::Failed { failure, .. } = rig.events.recv().await.unwrap() {
+                break failure;
+            }
+        };
         drop(stream);
-        match failed {
-            Some(SlotEvent::Failed { failure, .. }) => failure,
-            other => panic!("not a failure: {other:?}"),
-        }
+        failure
     });
     (failure, seen.log())
 }
@@ -141,6 +142,31 @@ fn a_connection_that_ends_inside_a_frame_is_reported() {
 fn a_connection_that_ends_before_its_channels_is_reported() {
     let expected = "it was closed before 1 of its channels had ended";
     check(batch(0, &[1]), true, FailureKind::Cluster, expected);
+}
+
+#[test]
+fn a_connection_that_ends_behind_the_end_of_input_is_a_failure_until_the_sender_was_released() {
+    let expected = "it was closed before 1 of its channels had ended";
+    let end = frame(FrameKind::End, 0, &[]);
+    check(end, true, FailureKind::Cluster, expected);
+}
+
+#[test]
+fn behind_the_end_of_input_barriers_come_but_no_records() {
+    let barrier = frame(FrameKind::Barrier, 1, &1_u64.to_le_bytes());
+    let late = [frame(FrameKind::End, 0, &[]), barrier, batch(2, &[1])].concat();
+    let expected = "a Batch frame of channel e0[0>0] came after its end";
+    check(late, false, FailureKind::Cluster, expected);
+    let (_, log) = failure_after(
+        [
+            frame(FrameKind::End, 0, &[]),
+            frame(FrameKind::Close, 1, &[]),
+            batch(2, &[1]),
+        ]
+        .concat(),
+        false,
+    );
+    assert!(!log.contains(&"1".to_owned()), "{log:?}");
 }
 
 #[test]
