@@ -1,8 +1,8 @@
 //! Which files of a job may be deleted, and their deletion.
 //!
 //! Invariant: a file is deleted only after a counted record of the log that does not reach it, and
-//! by a sweep only if its epoch is over: whoever wrote it can do nothing any more. What is not named
-//! as our files are is never touched.
+//! by a sweep only if its epoch is over: whoever wrote it can do nothing any more. What is not
+//! named as our files are is never touched.
 
 use sameriver_model::probe::{Probe, observe};
 use sameriver_model::{CheckpointRef, JobRecord};
