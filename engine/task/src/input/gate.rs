@@ -1,9 +1,9 @@
 //! All channels of one subtask's inputs, seen as one.
 //!
-//! Invariant: inside a channel the order is kept; between channels that have elements the gate goes
-//! round, so none starves; of a channel that waits behind its barrier nothing is taken. What a slice
-//! leaves of a batch stays here and comes first. Every record of a channel has a number, counted
-//! from zero.
+//! Invariant: inside a channel the order is kept; between channels that have elements the gate
+//! goes round, so none starves; of a channel that waits behind its barrier nothing is taken. What a
+//! slice leaves of a batch stays here and comes first. Every record of a channel has a number,
+//! counted from zero.
 
 use std::sync::Arc;
 
