@@ -40,7 +40,9 @@ pub fn job_folder(name: &str) -> String {
         return "%".to_owned();
     }
     if folder.len() > BYTES_MAX {
-        let end = (0..=BYTES_MAX).rev().find(|end| folder.is_char_boundary(*end));
+        let end = (0..=BYTES_MAX)
+            .rev()
+            .find(|end| folder.is_char_boundary(*end));
         folder.truncate(end.expect("the beginning is a boundary"));
         write!(folder, "%{:08x}", crc32c::crc32c(name.as_bytes()))
             .expect("a string takes everything");
@@ -182,7 +184,9 @@ mod tests {
     fn no_two_jobs_share_a_folder_and_none_leaves_the_store() {
         let long = "x".repeat(300);
         let longer = "x".repeat(301);
-        let names = ["a", "a/b", "a%2fb", ".", "..", "...", "", "%", "größe", &long, &longer];
+        let names = [
+            "a", "a/b", "a%2fb", ".", "..", "...", "", "%", "größe", &long, &longer,
+        ];
         let folders: std::collections::BTreeSet<_> = names.map(job_folder).into_iter().collect();
         assert_eq!(folders.len(), names.len());
         for folder in folders {

@@ -109,7 +109,13 @@ impl JobMaster {
             }
         };
         let (events, mut inbox) = mpsc::channel(door::events_max(&settings));
-        let mut door = Door::open(&self.world, self.listener, &graph, &settings, events.clone());
+        let mut door = Door::open(
+            &self.world,
+            self.listener,
+            &graph,
+            &settings,
+            events.clone(),
+        );
         let site = Site {
             world: self.world,
             graph,
@@ -143,8 +149,8 @@ async fn lead(
 ) -> JobOutcome {
     let mut is_cancelled = false;
     loop {
-        let (keeper, first) = match &site.folder {
-            None => (None, Fact::Started),
+        let (keeper, leadership) = match &site.folder {
+            None => (None, None),
             Some(folder) => {
                 match stand_by(site, folder, door, inbox, requests, &mut is_cancelled).await {
                     Stood::Leading(log, lead) => {
@@ -158,7 +164,7 @@ async fn lead(
                             latest,
                             over: None,
                         };
-                        (Some(Keeper::start(site, folder, log, lead)), first)
+                        (Some(Keeper::start(site, folder, log, lead)), Some(first))
                     }
                     Stood::Over(end) => {
                         info!(job = site.graph.plan().name, %end, "the job is over already");
@@ -169,7 +175,7 @@ async fn lead(
             }
         };
         let driver = Driver::new(site, door, keeper);
-        match driver.run(first, is_cancelled, inbox, requests).await {
+        match driver.run(leadership, is_cancelled, inbox, requests).await {
             Ended::Over(outcome) => return outcome,
             Ended::Deposed => {
                 // Task managers look for the leader as soon as we leave them.

@@ -21,9 +21,7 @@ pub mod task_manager;
 
 pub use checkpoints::job_folder;
 pub use embedded::{EmbeddedCluster, EmbeddedJob};
-pub use job_control::{
-    CheckpointRequestError, JobControl, JobGone, JobReport, JobRequests,
-};
+pub use job_control::{CheckpointRequestError, JobControl, JobGone, JobReport, JobRequests};
 pub use job_master::JobMaster;
 pub use outcome::{JobCounts, JobOutcome, VertexMetrics};
 pub use sameriver_control::{

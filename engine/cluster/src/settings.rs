@@ -25,7 +25,9 @@ pub enum ClusterSettingsError {
         least: u32,
     },
     /// A wait that is too short beside another one.
-    #[error("{setting} {value:?} is too short beside {beside} {other:?}: set it to at least {least:?}")]
+    #[error(
+        "{setting} {value:?} is too short beside {beside} {other:?}: set it to at least {least:?}"
+    )]
     TooShort {
         /// The name of the setting.
         setting: &'static str,
@@ -299,8 +301,17 @@ mod tests {
             assert!(error.starts_with(expected), "{error}");
         };
         check(|c| c.store.clear(), "the checkpoint store has no URL");
-        check(|c| c.leader_timeout = Duration::from_secs(3), "leader_timeout 3s is too short");
-        check(|c| c.leader_interval = Duration::ZERO, "leader_interval is zero");
-        check(|c| c.coordinator.retained = 0, "retained_checkpoints 0 is too small");
+        check(
+            |c| c.leader_timeout = Duration::from_secs(3),
+            "leader_timeout 3s is too short",
+        );
+        check(
+            |c| c.leader_interval = Duration::ZERO,
+            "leader_interval is zero",
+        );
+        check(
+            |c| c.coordinator.retained = 0,
+            "retained_checkpoints 0 is too small",
+        );
     }
 }

@@ -278,7 +278,8 @@ impl TaskManager {
         };
         if talk.monitor.judge(now) == Liveness::Lost {
             let limit = self.settings.heartbeat_timeout;
-            self.cut(&format!("nothing was heard of it for {limit:?}")).await;
+            self.cut(&format!("nothing was heard of it for {limit:?}"))
+                .await;
             return;
         }
         if now >= talk.next_beat {

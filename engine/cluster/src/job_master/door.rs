@@ -116,7 +116,9 @@ impl Door {
         let task = Stoppable::start(&self.world, &name, serving.serve(stream, outgoing));
         // One that has not registered has its hello to say first.
         let settings = &self.settings;
-        let patience = settings.heartbeat_timeout.saturating_add(settings.hello_timeout);
+        let patience = settings
+            .heartbeat_timeout
+            .saturating_add(settings.hello_timeout);
         let connection = Connection {
             task,
             outgoing: Some(tx),

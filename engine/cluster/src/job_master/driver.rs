@@ -118,12 +118,15 @@ impl<'a> Driver<'a> {
     /// Leads the job until it is over, or somebody else does.
     pub(super) async fn run(
         mut self,
-        first: Fact,
+        leadership: Option<Fact>,
         is_cancelled: bool,
         inbox: &mut mpsc::Receiver<Event>,
         requests: &mut JobRequests,
     ) -> Ended {
-        self.decide(first);
+        self.decide(Fact::Started);
+        if let Some(taken) = leadership {
+            self.decide(taken);
+        }
         if is_cancelled {
             self.decide(Fact::CancelRequested);
         }
@@ -149,7 +152,9 @@ impl<'a> Driver<'a> {
         match end {
             End::Over(end) => {
                 if let Some(keeper) = keeper {
-                    keeper.finish(&self.site.world, self.site.settings.conclusion_timeout).await;
+                    keeper
+                        .finish(&self.site.world, self.site.settings.conclusion_timeout)
+                        .await;
                 }
                 let plan = self.site.graph.plan();
                 Ended::Over(JobOutcome::new(end, plan, &self.metrics, self.counts))
@@ -198,7 +203,10 @@ impl<'a> Driver<'a> {
         }
         self.next_beat = now.saturating_add(self.site.settings.heartbeat_interval);
         let attempt = self.machine.attempt();
-        let latest = self.latest.as_ref().filter(|latest| latest.attempt == attempt);
+        let latest = self
+            .latest
+            .as_ref()
+            .filter(|latest| latest.attempt == attempt);
         let completed = latest.map(|latest| latest.id);
         let gone = self.door.beat(|beat| MasterMessage::Heartbeat {
             beat,

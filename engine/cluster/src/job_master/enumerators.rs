@@ -66,7 +66,10 @@ impl Enumerators {
             let args = EnumeratorArgs {
                 world: world.clone(),
                 parallelism: vertex.parallelism,
-                restored: from.as_ref().and_then(|(_, bytes)| bytes.clone()).map(Into::into),
+                restored: from
+                    .as_ref()
+                    .and_then(|(_, bytes)| bytes.clone())
+                    .map(Into::into),
             };
             let Some(looking) = graph.vertex(vertex.id).enumerator(args) else {
                 continue;

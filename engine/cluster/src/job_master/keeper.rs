@@ -257,7 +257,11 @@ impl Writing {
         let mut failures = 0;
         loop {
             let (status, latest, retained) = (status.clone(), latest.clone(), retained.clone());
-            let error = match self.log.append(&mut self.lead, status, latest, retained).await {
+            let error = match self
+                .log
+                .append(&mut self.lead, status, latest, retained)
+                .await
+            {
                 Ok(appended) => return Ok(appended),
                 Err(error) => error,
             };
@@ -291,7 +295,11 @@ async fn delete(
     let store = folder.store().as_ref();
     match sweep(store, folder.path(), &first).await {
         Ok(swept) if swept.files > 0 => {
-            info!(files = swept.files, bytes = swept.bytes, "deleted what earlier leaders left");
+            info!(
+                files = swept.files,
+                bytes = swept.bytes,
+                "deleted what earlier leaders left"
+            );
         }
         Ok(_) => {}
         Err(error) => warn!(%error, "what earlier leaders left is not all deleted"),

@@ -58,7 +58,9 @@ impl LeaderBeats {
         };
         let next = LeaderBeat { sequence, beat };
         let store = self.folder.store();
-        store.create(&path(&self.folder, next, self.nonce), Vec::new()).await?;
+        store
+            .create(&path(&self.folder, next, self.nonce), Vec::new())
+            .await?;
         if let Some(last) = self.last.replace(next) {
             store.remove(&path(&self.folder, last, self.nonce)).await?;
         }

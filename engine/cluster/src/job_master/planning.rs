@@ -87,7 +87,10 @@ impl Driver<'_> {
             events,
             ..
         } = self.site;
-        match self.enumerators.open(world, graph, attempt, metadata, events) {
+        match self
+            .enumerators
+            .open(world, graph, attempt, metadata, events)
+        {
             Ok(()) if self.enumerators.are_ready() => {
                 self.facts.push_back(Fact::EnumeratorsRead { attempt });
             }

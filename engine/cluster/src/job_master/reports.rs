@@ -65,7 +65,11 @@ impl Driver<'_> {
             } => self.on_metadata(attempt, named, result),
             Event::Kept { epoch, fact } => {
                 // An earlier leadership of ours has nothing to say any more.
-                if self.keeper.as_ref().is_some_and(|keeper| keeper.epoch() == epoch) {
+                if self
+                    .keeper
+                    .as_ref()
+                    .is_some_and(|keeper| keeper.epoch() == epoch)
+                {
                     self.decide(fact);
                 }
             }

@@ -99,7 +99,10 @@ pub(super) async fn stand_by(
 fn nonces(world: &World, door: &Door) -> RandomStream {
     let millis = world.wall().as_millis();
     let elapsed = world.now();
-    world.random(&format!("job log of {} at {millis} {elapsed}", door.address()))
+    world.random(&format!(
+        "job log of {} at {millis} {elapsed}",
+        door.address()
+    ))
 }
 
 fn on_event(event: Event, door: &mut Door) {
@@ -138,7 +141,9 @@ impl Watcher {
             match self.look(&log).await {
                 Ok(Looked::Over(end)) => return Stood::Over(end),
                 Ok(Looked::Led(beat)) => watch.observe(beat, super::moment(&self.world)),
-                Err(error) if is_passing(&error) => warn!(%error, "the job log is not readable now"),
+                Err(error) if is_passing(&error) => {
+                    warn!(%error, "the job log is not readable now")
+                }
                 Err(error) => return failed(&error),
             }
             let now = super::moment(&self.world);

@@ -238,7 +238,12 @@ pub async fn greet<S: AsyncRead + AsyncWrite + Unpin>(
     hello: Hello,
 ) -> Result<(), HelloError> {
     let number = hello.task_manager.get();
-    let bytes = layout(PROTOCOL_VERSION, number, hello.identity, hello.incarnation.get());
+    let bytes = layout(
+        PROTOCOL_VERSION,
+        number,
+        hello.identity,
+        hello.incarnation.get(),
+    );
     // A master that has refused us already may have closed: its answer says why.
     let sent = stream.write_all(&bytes).await;
     let flushed = stream.flush().await;

@@ -13,9 +13,7 @@ pub mod message;
 
 pub use frame::{FrameError, FrameReader, FrameWriter};
 pub use hello::{Hello, HelloError, Identity, Refusal};
-pub use message::{
-    Deploy, InOrder, MasterMessage, Restore, TakesCheckpoints, TaskManagerMessage,
-};
+pub use message::{Deploy, InOrder, MasterMessage, Restore, TakesCheckpoints, TaskManagerMessage};
 
 /// Whether the documentation shows these bytes as an example.
 #[cfg(test)]

@@ -144,7 +144,10 @@ impl Hosting {
         let late = self.stopping.iter().filter(|(_, s)| s.until <= now);
         let late: Vec<_> = late.map(|(attempt, _)| *attempt).collect();
         for attempt in late {
-            let slots = self.stopping.remove(&attempt).map(|stopping| stopping.slots);
+            let slots = self
+                .stopping
+                .remove(&attempt)
+                .map(|stopping| stopping.slots);
             for slot in slots.into_iter().flatten() {
                 let message = format!(
                     "slot {slot} of task manager {} has not stopped attempt {attempt} within \
@@ -249,7 +252,9 @@ impl Hosting {
 
     /// Tells the slots once of each checkpoint that is complete.
     fn complete(&mut self, attempt: AttemptNumber, checkpoint: CheckpointId) {
-        let is_news = self.completed.is_none_or(|completed| completed < checkpoint);
+        let is_news = self
+            .completed
+            .is_none_or(|completed| completed < checkpoint);
         if self.attempt == Some(attempt) && is_news {
             self.completed = Some(checkpoint);
             let complete = SlotMail::Complete {
@@ -284,7 +289,9 @@ impl Hosting {
             },
             addresses: {
                 let addresses = deploy.addresses.into_iter();
-                addresses.map(|(index, at)| (index, Address::new(at))).collect()
+                addresses
+                    .map(|(index, at)| (index, Address::new(at)))
+                    .collect()
             },
         });
         let checkpoints = deploy.checkpoints.map(|mode| mode.aligned);
@@ -307,7 +314,12 @@ impl Hosting {
                 restored_from,
                 checkpoints: checkpoints.and_then(|aligned| self.takes_checkpoints(aligned)),
             };
-            self.host(slot, deployment, checkpoints.is_some(), states.remove(&subtask));
+            self.host(
+                slot,
+                deployment,
+                checkpoints.is_some(),
+                states.remove(&subtask),
+            );
         }
         Ok(())
     }
@@ -331,14 +343,22 @@ impl Hosting {
             (None, _, _) if has_checkpoints => {
                 let message = "the job takes checkpoints, but this task manager has no store: \
                                give all nodes the same settings";
-                return self.fail(subtask, attempt, Failure::new(FailureKind::Cluster, message));
+                return self.fail(
+                    subtask,
+                    attempt,
+                    Failure::new(FailureKind::Cluster, message),
+                );
             }
             (_, None, _) | (None, Some(_), _) => {
                 return self.post(slot, SlotMail::Deploy(deployment));
             }
             (Some(_), Some(checkpoint), None) => {
                 let message = format!("checkpoint {checkpoint} has no snapshot of the subtask");
-                return self.fail(subtask, attempt, Failure::new(FailureKind::Internal, message));
+                return self.fail(
+                    subtask,
+                    attempt,
+                    Failure::new(FailureKind::Internal, message),
+                );
             }
             (Some(_), Some(_), Some(state)) if state.files.is_empty() => {
                 deployment.restored = Some(Arc::default());
@@ -450,14 +470,11 @@ impl Hosting {
         for stopping in self.stopping.values_mut() {
             stopping.slots.remove(&slot);
         }
-        self.stopping.retain(|_, stopping| !stopping.slots.is_empty());
+        self.stopping
+            .retain(|_, stopping| !stopping.slots.is_empty());
     }
 
-    fn fail_all(
-        &mut self,
-        failure: &Failure,
-        matches: impl Fn(SlotIndex, AttemptNumber) -> bool,
-    ) {
+    fn fail_all(&mut self, failure: &Failure, matches: impl Fn(SlotIndex, AttemptNumber) -> bool) {
         for (subtask, attempt) in self.take_live(matches) {
             self.reports.push(TaskManagerMessage::Failed {
                 subtask,

@@ -60,11 +60,7 @@ enum Look {
 
 impl Seeker {
     /// Starts the task that finds a job master and talks with it; `outgoing_max` messages may wait.
-    pub(super) fn start(
-        self,
-        outgoing_max: usize,
-        events: mpsc::Sender<FromMaster>,
-    ) -> Stoppable {
+    pub(super) fn start(self, outgoing_max: usize, events: mpsc::Sender<FromMaster>) -> Stoppable {
         let world = self.world.clone();
         let name = format!("control {}", self.index);
         Stoppable::start(&world, &name, async move {

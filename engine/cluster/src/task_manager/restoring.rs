@@ -38,7 +38,10 @@ pub(super) async fn fetch(
             Err(error) => error,
         };
         if !error.may_pass || failures + 1 >= folder.retry().attempts_max {
-            let message = format!("cannot start from checkpoint {checkpoint}: {}", error.message);
+            let message = format!(
+                "cannot start from checkpoint {checkpoint}: {}",
+                error.message
+            );
             return Err(Failure::new(FailureKind::InputUnreadable, message).in_subtask(subtask));
         }
         warn!(%subtask, %checkpoint, error = error.message, "a snapshot is fetched again");

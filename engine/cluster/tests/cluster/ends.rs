@@ -6,6 +6,7 @@ use sameriver_cluster::{ClusterSettings, JobEnd, JobOutcome, JobStatus, VertexMe
 use sameriver_model::{Failure, FailureKind};
 
 use crate::job::{Input, Job, PER_SPLIT, cluster, slots, world};
+use crate::ledger::Poison;
 
 /// Runs a job to its end.
 fn outcome_of(job: &Job, task_managers: u32, settings: ClusterSettings) -> JobOutcome {
@@ -45,7 +46,7 @@ fn all_records_arrive_at_one_and_at_two_task_managers() {
         let outcome = outcome_of(&job, task_managers, slots(slots_each));
         assert_eq!(outcome.status, JobEnd::Finished);
         let expected: Vec<_> = (0..5 * PER_SPLIT).collect();
-        assert_eq!(job.sorted(), expected);
+        assert_eq!(job.committed.sorted(), expected);
         let counts = outcome.vertices.iter().map(VertexMetrics::records_in);
         let counts: Vec<_> = counts.collect();
         assert_eq!(counts, [5 * PER_SPLIT, 5 * PER_SPLIT]);
@@ -62,7 +63,7 @@ fn a_job_without_input_finishes() {
 fn a_failing_sink_fails_the_job_with_its_kind_and_place() {
     for (task_managers, slots_each) in [(1, 2), (2, 1)] {
         let job = Job {
-            poison: Some(1_234),
+            poison: Some(Poison::always(1_234)),
             ..Job::new(Input::Splits(50), 2)
         };
         let failure = failure_of(outcome_of(&job, task_managers, slots(slots_each)));

@@ -1,22 +1,27 @@
-//! A hand-made job: numbers → rebalance → a sink in memory.
+//! A hand-made job: numbers → rebalance → a ledger in memory that commits with checkpoints.
 //!
 //! Knows nothing of the front door: the graph is put together as that would.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sameriver_cluster::{ClusterSettings, EmbeddedCluster};
 use sameriver_graph::{Body, JobGraph, JobVertex};
+use sameriver_model::codec::wire;
 use sameriver_model::{
-    Batch, EdgeId, JobPlan, MaxParallelism, Parallelism, Partitioning, PlanEdge, PlanVertex,
-    SubtaskIndex, VertexId,
+    EdgeId, JobPlan, MaxParallelism, Parallelism, Partitioning, PlanEdge, PlanVertex, SubtaskIndex,
+    VertexId,
 };
-use sameriver_operator::build::{erase_enumerator, sink, source_driver};
-use sameriver_operator::sink::{SinkError, SinkWriter};
+use sameriver_operator::build::{erase_enumerator, source_driver};
 use sameriver_operator::source::{
-    Assignment, Enumerating, ReadBatch, ReadStatus, SourceError, SourceReader, SplitEnumerator,
+    Assignment, Enumerating, EnumeratorArgs, ReadBatch, ReadStatus, SourceError, SourceReader,
+    SplitEnumerator,
 };
-use sameriver_operator::{EdgeCodec, OpenArgs, Outputs, Progress, TypedHead, WireEdge, tail};
+use sameriver_operator::{EdgeCodec, OpenArgs, Outputs, TypedHead, WireEdge, tail};
+use sameriver_runtime::Wake;
 use sameriver_runtime_tokio::TokioWorld;
+
+use crate::ledger::{Committed, Ledger, Poison};
 
 /// How many numbers one split has.
 pub(crate) const PER_SPLIT: u64 = 1_000;
@@ -36,14 +41,41 @@ pub(crate) enum Input {
     Panicking,
 }
 
+/// Holds readers back before a split, until the test lets them go on.
+#[derive(Default)]
+pub(crate) struct Gate {
+    is_open: AtomicBool,
+    waiting: Mutex<Vec<Wake>>,
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        self.is_open.store(true, Ordering::SeqCst);
+        for wake in self.waiting.lock().unwrap().drain(..) {
+            wake.wake();
+        }
+    }
+
+    /// Whether a reader may pass; if not, it is woken when it may.
+    fn lets_pass(&self, wake: &Wake) -> bool {
+        let mut waiting = self.waiting.lock().unwrap();
+        let is_open = self.is_open.load(Ordering::SeqCst);
+        if !is_open {
+            waiting.push(wake.clone());
+        }
+        is_open
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) input: Input,
     pub(crate) parallelism: u32,
-    /// The number at which the sink fails.
-    pub(crate) poison: Option<u64>,
+    pub(crate) poison: Option<Poison>,
     pub(crate) fingerprint: u64,
-    pub(crate) collected: Arc<Mutex<Vec<u64>>>,
+    pub(crate) committed: Committed,
+    /// Splits from this one on are read once the gate is open.
+    pub(crate) gate: Option<(u64, Arc<Gate>)>,
 }
 
 impl Job {
@@ -53,7 +85,8 @@ impl Job {
             parallelism,
             poison: None,
             fingerprint: 7,
-            collected: Arc::default(),
+            committed: Committed::default(),
+            gate: None,
         }
     }
 
@@ -83,81 +116,85 @@ impl Job {
     }
 
     fn source(&self, codec: Arc<dyn EdgeCodec>) -> JobVertex {
-        let input = self.input;
+        let (input, gate) = (self.input, self.gate.clone());
         let open = move |args: &OpenArgs, mut outputs: Vec<Box<dyn Outputs>>| {
             let output = outputs.remove(0);
             let tail = tail::rebalance::<u64>("numbers", args, Arc::clone(&codec), output);
             let reader = Numbers {
                 input,
+                gate: gate.clone(),
+                wake: args.surroundings.wake.clone(),
                 splits: Vec::new(),
                 taken: 0,
                 no_more: false,
             };
-            let head = source_driver::<u64, u64>("numbers", Box::new(reader), None, tail);
+            let head = source_driver("numbers", Box::new(reader), None, args, tail)?;
             Ok(Body::Source(head))
         };
-        let enumerate = move |_| -> Enumerating { Box::pin(async move { find_splits(input) }) };
+        let enumerate = move |args: EnumeratorArgs| -> Enumerating {
+            Box::pin(async move { find_splits(input, &args) })
+        };
         JobVertex::new(Arc::new(open), Some(Arc::new(enumerate)))
     }
 
     fn collect(&self) -> JobVertex {
-        let (collected, poison) = (Arc::clone(&self.collected), self.poison);
-        let open = move |_: &OpenArgs, _: Vec<Box<dyn Outputs>>| {
-            let collected = Arc::clone(&collected);
-            let writer = Collect { collected, poison };
-            let head = TypedHead::new(sink::<u64>("collect", Box::new(writer)));
-            Ok(Body::Chain(Box::new(head)))
+        let (committed, poison) = (self.committed.clone(), self.poison.clone());
+        let open = move |args: &OpenArgs, _: Vec<Box<dyn Outputs>>| {
+            let ledger = Ledger::open(args, committed.clone(), poison.clone());
+            Ok(Body::Chain(Box::new(TypedHead::new(Box::new(ledger)))))
         };
         JobVertex::new(Arc::new(open), None)
-    }
-
-    /// What came out, in ascending order.
-    pub(crate) fn sorted(&self) -> Vec<u64> {
-        let mut numbers = self.collected.lock().unwrap().clone();
-        numbers.sort_unstable();
-        numbers
     }
 }
 
 fn find_splits(
     input: Input,
+    args: &EnumeratorArgs,
 ) -> Result<Box<dyn sameriver_operator::source::AnyEnumerator>, SourceError> {
-    let splits = match input {
-        Input::Splits(count) => (0..count).rev().collect(),
-        Input::Endless | Input::Silent => Vec::new(),
-        Input::Missing => {
+    let splits = match (&args.restored, input) {
+        (Some(bytes), _) => wire::decode(bytes).unwrap(),
+        (None, Input::Splits(count)) => (0..count).rev().collect(),
+        (None, Input::Endless | Input::Silent) => Vec::new(),
+        (None, Input::Missing) => {
             return Err(SourceError::Unreadable {
                 input: "numbers.txt".to_owned(),
                 cause: std::io::ErrorKind::NotFound.into(),
                 remedy: "create it",
             });
         }
-        Input::Panicking => panic!("the enumerator trips"),
+        (None, Input::Panicking) => panic!("the enumerator trips"),
     };
     Ok(erase_enumerator("numbers", Box::new(OneByOne(splits))))
 }
 
 struct OneByOne(Vec<u64>);
 
-impl SplitEnumerator<u64> for OneByOne {
-    fn assign(&mut self, _reader: SubtaskIndex) -> Assignment<u64> {
-        let splits: Vec<_> = self.0.pop().into_iter().collect();
+impl SplitEnumerator<(u64, u64)> for OneByOne {
+    fn assign(&mut self, _reader: SubtaskIndex) -> Assignment<(u64, u64)> {
+        let splits: Vec<_> = self.0.pop().into_iter().map(|split| (split, 0)).collect();
         let no_more = splits.is_empty();
         Assignment { splits, no_more }
     }
+
+    fn snapshot(&self) -> Result<Vec<u8>, SourceError> {
+        Ok(wire::encode(&self.0).unwrap())
+    }
 }
 
+/// A split is its number, and how many of its records were read.
 struct Numbers {
     input: Input,
+    gate: Option<(u64, Arc<Gate>)>,
+    wake: Wake,
     splits: Vec<(usize, u64, u64)>,
     taken: usize,
     no_more: bool,
 }
 
-impl SourceReader<u64, u64> for Numbers {
-    fn add_splits(&mut self, splits: Vec<u64>, no_more: bool) -> Result<(), SourceError> {
-        for split in splits {
-            self.splits.push((self.taken, split, 0));
+impl SourceReader<u64, (u64, u64)> for Numbers {
+    fn add_splits(&mut self, splits: Vec<(u64, u64)>, no_more: bool) -> Result<(), SourceError> {
+        for (split, done) in splits {
+            self.splits.push((self.taken, split, done));
             self.taken += 1;
         }
         self.no_more |= no_more;
@@ -181,6 +218,12 @@ impl SourceReader<u64, u64> for Numbers {
                 ReadStatus::NeedSplit
             });
         };
+        if let Some((from, gate)) = &self.gate
+            && *split >= *from
+            && !gate.lets_pass(&self.wake)
+        {
+            return Ok(ReadStatus::Waiting);
+        }
         let end = (*done + max as u64).min(PER_SPLIT);
         batch.split = *position;
         batch
@@ -193,39 +236,18 @@ impl SourceReader<u64, u64> for Numbers {
         }
         Ok(ReadStatus::Ready)
     }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, (u64, u64))>, SourceError> {
+        let all = self.splits.iter();
+        Ok(all
+            .map(|(at, split, done)| (*at, (*split, *done)))
+            .collect())
+    }
 }
 
-struct Collect {
-    collected: Arc<Mutex<Vec<u64>>>,
-    poison: Option<u64>,
-}
-
-impl SinkWriter<u64> for Collect {
-    fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
-        let (records, _) = batch.parts_mut();
-        if self.poison.is_some_and(|poison| records.contains(&poison)) {
-            return Err(SinkError::Unwritable {
-                output: "memory".to_owned(),
-                cause: std::io::ErrorKind::StorageFull.into(),
-                remedy: "make room",
-            });
-        }
-        self.collected.lock().unwrap().append(records);
-        batch.clear();
-        Ok(())
-    }
-
-    fn has_room(&self) -> bool {
-        true
-    }
-
-    fn flush(&mut self) -> Result<(), SinkError> {
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<Progress, SinkError> {
-        Ok(Progress::Done)
-    }
+/// All numbers of so many splits.
+pub(crate) fn all_of(splits: u64) -> Vec<u64> {
+    (0..splits * PER_SPLIT).collect()
 }
 
 /// A cluster of so many task managers over the sockets of this machine.

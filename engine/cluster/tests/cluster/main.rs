@@ -1,7 +1,12 @@
-//! A hand-made job on an embedded cluster over real sockets: every way to end, at one and two task
-//! managers, and what strangers at the job master's door are told.
+//! A hand-made job on clusters over real sockets: every way to end, failures of every part, two job
+//! masters on one store, and what strangers at the doors are told.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod ends;
+mod fencing;
 mod job;
+mod leadership;
+mod ledger;
+mod recovery;
+mod site;
 mod strangers;

@@ -8,6 +8,7 @@ use sameriver_cluster::rpc::{FrameWriter, TaskManagerMessage};
 use sameriver_cluster::{
     ClusterSettings, JobControl, JobEnd, JobMaster, JobOutcome, TaskManagerError, task_manager,
 };
+use sameriver_control::Incarnation;
 use sameriver_model::TaskManagerIndex;
 use sameriver_runtime::io::{AsyncReadExt, AsyncWriteExt};
 use sameriver_runtime::{Address, World};
@@ -46,7 +47,7 @@ fn task_manager_with(
             ..Job::new(Input::Splits(1), 1)
         };
         let (index, graph) = (TaskManagerIndex::new(0), Arc::new(job.graph()));
-        task_manager::run(world, master, index, 1, graph, settings)
+        task_manager::run(world, vec![master], index, 1, graph, settings)
     })
 }
 
@@ -83,6 +84,7 @@ async fn register_and_send(world: World, master: Address, bytes: Vec<u8>) {
     let task_manager = TaskManagerIndex::new(0);
     let hello = Hello {
         task_manager,
+        incarnation: Incarnation::new(1),
         identity,
     };
     greet(&mut stream, hello).await.unwrap();
@@ -132,7 +134,7 @@ fn a_stranger_does_not_disturb_a_job() {
         stream.read_to_end(&mut answer).await.unwrap();
         let job = Job::new(Input::Splits(1), 1);
         let (index, graph) = (TaskManagerIndex::new(0), Arc::new(job.graph()));
-        let served = task_manager::run(world, master, index, 1, graph, slots(1)).await;
+        let served = task_manager::run(world, vec![master], index, 1, graph, slots(1)).await;
         served.unwrap();
         answer
     });
@@ -150,7 +152,7 @@ fn a_task_manager_without_a_job_master_names_its_address() {
     let job = Job::new(Input::Splits(1), 1);
     let (index, graph) = (TaskManagerIndex::new(3), Arc::new(job.graph()));
     let master = Address::new("127.0.0.1:1");
-    let run = task_manager::run(tokio.world(), master, index, 1, graph, settings);
+    let run = task_manager::run(tokio.world(), vec![master], index, 1, graph, settings);
     let error = tokio.block_on(run).unwrap_err().to_string();
     let expected = "task manager tm3 does not reach the job master at 127.0.0.1:1";
     assert!(error.starts_with(expected), "{error}");

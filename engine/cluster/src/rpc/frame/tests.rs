@@ -4,7 +4,7 @@ use sameriver_model::{AttemptNumber, SubtaskId, SubtaskIndex, VertexId};
 use sameriver_runtime_tokio::TokioWorld;
 
 use super::*;
-use crate::rpc::{MasterMessage, TaskManagerMessage};
+use crate::rpc::{InOrder, MasterMessage, TaskManagerMessage};
 
 const LIMIT: u32 = 1024;
 
@@ -92,6 +92,7 @@ fn a_message_above_the_limit_is_not_sent() {
         AttemptNumber::new(1),
     );
     let assign = MasterMessage::Assign {
+        order: InOrder(0),
         subtask,
         attempt,
         splits,
