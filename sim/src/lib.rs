@@ -57,7 +57,7 @@ pub use job::{JobFunction, SimJob, draw_settings};
 pub use judge::{
     Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,
     Invariant, Legal, LivenessBounds, Look, Publications, Sighting, StoreEvent, StoreFormat,
-    TimerEvent, VisibleItem, WentThrough, Windowed,
+    VisibleItem, WentThrough, Windowed,
 };
 pub use ledger::{Effect, Payload};
 pub use life::Generation;

@@ -6,6 +6,7 @@
 use super::history::{Fact, History};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// Looks up the checkpoint of every commit.
 ///
@@ -15,12 +16,12 @@ pub fn commit(history: &History) -> Result<Compared, Finding> {
     let published = history.publications();
     let mut items = 0;
     for (position, fact) in history.facts() {
-        let Fact::Committed {
+        let Fact::Said(Seen::Committed {
             operator,
             attempt,
             checkpoint,
             what,
-        } = fact
+        }) = fact
         else {
             continue;
         };
@@ -58,12 +59,12 @@ mod tests {
     use super::*;
 
     fn committed(by: AttemptNumber, id: u64) -> Fact {
-        Fact::Committed {
-            operator: "files".to_owned(),
+        Fact::Said(Seen::Committed {
+            operator: "files".into(),
             attempt: by,
             checkpoint: checkpoint(id),
-            what: format!("part-{id}"),
-        }
+            what: format!("part-{id}").into(),
+        })
     }
 
     fn judged(facts: Vec<Fact>) -> Result<u64, String> {

@@ -11,6 +11,7 @@ use sameriver_model::{AttemptNumber, ChannelId, CheckpointId};
 use super::history::{Fact, History};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// What a job's mode lets a snapshot reflect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,27 +77,19 @@ fn both_ends(history: &History) -> Result<Ends, Finding> {
     let mut ends = Ends::new();
     for (_, fact) in history.facts() {
         let (place, records, is_sent) = match fact {
-            Fact::BarrierSent {
+            Fact::Said(Seen::BarrierSent {
                 channel,
                 attempt,
                 checkpoint,
                 records,
-            } => ((*attempt, *checkpoint, *channel), *records, true),
-            Fact::Reflected {
+            }) => ((*attempt, *checkpoint, *channel), *records, true),
+            Fact::Said(Seen::Reflected {
                 channel,
                 attempt,
                 checkpoint,
                 records,
-            } => ((*attempt, *checkpoint, *channel), *records, false),
-            Fact::Step { .. }
-            | Fact::AttemptStarted { .. }
-            | Fact::LogAppended { .. }
-            | Fact::Restored { .. }
-            | Fact::Watermark { .. }
-            | Fact::Late { .. }
-            | Fact::Timer { .. }
-            | Fact::Committed { .. }
-            | Fact::Published(_) => continue,
+            }) => ((*attempt, *checkpoint, *channel), *records, false),
+            Fact::Said(_) | Fact::Published(_) => continue,
         };
         let counts = ends.entry(place).or_default();
         let end = if is_sent {
@@ -125,21 +118,21 @@ mod tests {
     use super::*;
 
     fn sent(from: u32, id: u64, records: u64) -> Fact {
-        Fact::BarrierSent {
+        Fact::Said(Seen::BarrierSent {
             channel: channel(from, 0),
             attempt: attempt(1, 1),
             checkpoint: checkpoint(id),
             records,
-        }
+        })
     }
 
     fn reflected(from: u32, id: u64, records: u64) -> Fact {
-        Fact::Reflected {
+        Fact::Said(Seen::Reflected {
             channel: channel(from, 0),
             attempt: attempt(1, 1),
             checkpoint: checkpoint(id),
             records,
-        }
+        })
     }
 
     fn judged(facts: Vec<Fact>, mode: CutMode) -> Result<u64, String> {

@@ -15,6 +15,7 @@ use super::store::{Deed, StoreEvent, StoreFormat, StoreWalk};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
 use crate::life::Generation;
+use crate::probe_log::Seen;
 
 /// Looks at every publication, commit and removal.
 ///
@@ -39,18 +40,18 @@ fn facts(history: &History) -> Result<u64, Finding> {
     let mut items = 0;
     for (position, fact) in history.facts() {
         match fact {
-            Fact::AttemptStarted { attempt, .. } => newest = newest.max(*attempt),
+            Fact::Said(Seen::AttemptStarted { attempt, .. }) => newest = newest.max(*attempt),
             Fact::Published(record) => {
                 publishes(record, position, &published, newest)?;
                 newest = newest.max(AttemptNumber::of_epoch(record.epoch, 0));
                 items += 1;
             }
-            Fact::Committed {
+            Fact::Said(Seen::Committed {
                 operator,
                 attempt,
                 checkpoint,
                 what,
-            } if *attempt < newest => {
+            }) if *attempt < newest => {
                 let publication = published.of(*checkpoint);
                 let is_published = publication.is_some_and(|publication| {
                     publication.position < position
@@ -64,15 +65,7 @@ fn facts(history: &History) -> Result<u64, Finding> {
                 }
                 items += 1;
             }
-            Fact::BarrierSent { .. }
-            | Fact::Reflected { .. }
-            | Fact::Step { .. }
-            | Fact::LogAppended { .. }
-            | Fact::Restored { .. }
-            | Fact::Watermark { .. }
-            | Fact::Late { .. }
-            | Fact::Timer { .. }
-            | Fact::Committed { .. } => {}
+            Fact::Said(_) => {}
         }
     }
     Ok(items)
@@ -110,7 +103,7 @@ fn removals(events: &[StoreEvent], folder: &str, format: StoreFormat) -> Result<
     let mut led: BTreeMap<(&str, Generation), u32> = BTreeMap::new();
     let mut items = 0;
     for event in events {
-        let life = (event.node.as_str(), event.generation);
+        let life = (&*event.node, event.generation);
         if event.deed == Deed::Removed {
             let highest = walk.highest.as_ref().map_or(0, |record| record.epoch);
             let epoch = led.get(&life).copied();
@@ -147,19 +140,19 @@ mod tests {
     use super::*;
 
     fn started(by: AttemptNumber) -> Fact {
-        Fact::AttemptStarted {
+        Fact::Said(Seen::AttemptStarted {
             attempt: by,
             from: None,
-        }
+        })
     }
 
     fn committed(by: AttemptNumber, id: u64) -> Fact {
-        Fact::Committed {
-            operator: "files".to_owned(),
+        Fact::Said(Seen::Committed {
+            operator: "files".into(),
             attempt: by,
             checkpoint: checkpoint(id),
-            what: "part".to_owned(),
-        }
+            what: "part".into(),
+        })
     }
 
     fn judged(facts: Vec<Fact>, events: &[StoreEvent]) -> Result<u64, String> {

@@ -1,252 +1,26 @@
-//! What was seen of a run, in the order in which it happened: facts of the engine, and what became
-//! of the checkpoint store.
+//! What was seen of a run, in the order in which it happened: what the engine said, and what the
+//! checkpoint store got.
 //!
 //! Invariant: a history is a list of plain values: an oracle can be tried on one that was written
 //! by hand. It belongs to the supervisor, so no crash takes anything out of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sameriver_model::checkpoint::JobRecord;
-use sameriver_model::probe::Probe;
-use sameriver_model::{
-    AttemptNumber, ChannelId, CheckpointId, EventTime, KeyHash, SubtaskId, Watermark,
-};
+use sameriver_model::{AttemptNumber, CheckpointId};
 use sameriver_runtime::Monotonic;
 
 use crate::life::Generation;
+use crate::probe_log::{ProbeEntry, Seen};
 
-/// What happened to a timer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimerEvent {
-    /// It was set, or set again.
-    Set,
-    /// It has fired.
-    Fired,
-    /// It was taken back.
-    Deleted,
-}
-
-/// A fact of the engine; the owned form of [`Probe`], and a record of the job log as the store has
-/// it.
+/// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of the probe of the same name"
-)]
 pub enum Fact {
-    /// See [`Probe::BarrierSent`].
-    BarrierSent {
-        channel: ChannelId,
-        attempt: AttemptNumber,
-        checkpoint: CheckpointId,
-        records: u64,
-    },
-    /// See [`Probe::Reflected`].
-    Reflected {
-        channel: ChannelId,
-        attempt: AttemptNumber,
-        checkpoint: CheckpointId,
-        records: u64,
-    },
-    /// See [`Probe::Step`].
-    Step {
-        subtask: SubtaskId,
-        attempt: AttemptNumber,
-        checkpoint: CheckpointId,
-        step: &'static str,
-    },
-    /// See [`Probe::AttemptStarted`].
-    AttemptStarted {
-        attempt: AttemptNumber,
-        from: Option<CheckpointId>,
-    },
-    /// See [`Probe::LogAppended`].
-    LogAppended {
-        sequence: u64,
-        epoch: u32,
-        latest: Option<CheckpointId>,
-    },
-    /// See [`Probe::Restored`].
-    Restored {
-        subtask: SubtaskId,
-        attempt: AttemptNumber,
-        checkpoint: CheckpointId,
-        bytes: u64,
-    },
-    /// See [`Probe::Watermark`].
-    Watermark {
-        operator: String,
-        subtask: SubtaskId,
-        attempt: AttemptNumber,
-        watermark: Watermark,
-    },
-    /// See [`Probe::Late`].
-    Late {
-        operator: String,
-        subtask: SubtaskId,
-        attempt: AttemptNumber,
-        time: EventTime,
-        watermark: Watermark,
-    },
-    /// See [`Probe::Timer`].
-    Timer {
-        operator: String,
-        subtask: SubtaskId,
-        attempt: AttemptNumber,
-        key: KeyHash,
-        time: EventTime,
-        what: TimerEvent,
-    },
-    /// See [`Probe::Committed`].
-    Committed {
-        operator: String,
-        attempt: AttemptNumber,
-        checkpoint: CheckpointId,
-        what: String,
-    },
+    /// The engine said so.
+    Said(Seen),
     /// The store has a new highest record of the job log: what it names is published.
     Published(JobRecord),
-}
-
-impl Fact {
-    /// The fact of a probe; `None` for probes that no oracle of facts looks at.
-    pub fn of(probe: &Probe<'_>) -> Option<Self> {
-        Some(match *probe {
-            Probe::BarrierSent {
-                channel,
-                attempt,
-                checkpoint,
-                records,
-            } => Self::BarrierSent {
-                channel,
-                attempt,
-                checkpoint,
-                records,
-            },
-            Probe::Reflected {
-                channel,
-                attempt,
-                checkpoint,
-                records,
-            } => Self::Reflected {
-                channel,
-                attempt,
-                checkpoint,
-                records,
-            },
-            Probe::Step {
-                subtask,
-                attempt,
-                checkpoint,
-                step,
-            } => Self::Step {
-                subtask,
-                attempt,
-                checkpoint,
-                step,
-            },
-            Probe::AttemptStarted { attempt, from } => Self::AttemptStarted { attempt, from },
-            Probe::LogAppended {
-                sequence,
-                epoch,
-                latest,
-            } => Self::LogAppended {
-                sequence,
-                epoch,
-                latest,
-            },
-            Probe::Restored {
-                subtask,
-                attempt,
-                checkpoint,
-                bytes,
-            } => Self::Restored {
-                subtask,
-                attempt,
-                checkpoint,
-                bytes,
-            },
-            Probe::Watermark { .. }
-            | Probe::Late { .. }
-            | Probe::Timer { .. }
-            | Probe::Committed { .. }
-            | Probe::Removed { .. }
-            | Probe::Reached { .. } => return Self::of_operator(probe),
-        })
-    }
-
-    /// The fact of a probe that names an operator.
-    fn of_operator(probe: &Probe<'_>) -> Option<Self> {
-        Some(match *probe {
-            Probe::Watermark {
-                operator,
-                subtask,
-                attempt,
-                watermark,
-            } => Self::Watermark {
-                operator: operator.to_owned(),
-                subtask,
-                attempt,
-                watermark,
-            },
-            Probe::Late {
-                operator,
-                subtask,
-                attempt,
-                time,
-                watermark,
-            } => Self::Late {
-                operator: operator.to_owned(),
-                subtask,
-                attempt,
-                time,
-                watermark,
-            },
-            Probe::Timer {
-                operator,
-                subtask,
-                attempt,
-                key,
-                time,
-                what,
-            } => Self::Timer {
-                operator: operator.to_owned(),
-                subtask,
-                attempt,
-                key,
-                time,
-                what: timer_event(what)?,
-            },
-            Probe::Committed {
-                operator,
-                attempt,
-                checkpoint,
-                what,
-            } => Self::Committed {
-                operator: operator.to_owned(),
-                attempt,
-                checkpoint,
-                what: what.to_owned(),
-            },
-            Probe::BarrierSent { .. }
-            | Probe::Reflected { .. }
-            | Probe::Step { .. }
-            | Probe::AttemptStarted { .. }
-            | Probe::LogAppended { .. }
-            | Probe::Restored { .. }
-            | Probe::Removed { .. }
-            | Probe::Reached { .. } => return None,
-        })
-    }
-}
-
-fn timer_event(what: &str) -> Option<TimerEvent> {
-    match what {
-        "set" => Some(TimerEvent::Set),
-        "fired" => Some(TimerEvent::Fired),
-        "deleted" => Some(TimerEvent::Deleted),
-        _ => None,
-    }
 }
 
 /// A fact, when and where it was seen.
@@ -255,7 +29,7 @@ pub struct Sighting {
     /// When, in the world's own time.
     pub at: Monotonic,
     /// The node.
-    pub node: String,
+    pub node: Arc<str>,
     /// The life of that node.
     pub generation: Generation,
     /// What was seen.
@@ -269,7 +43,27 @@ pub struct History {
     pub sightings: Vec<Sighting>,
 }
 
+impl From<ProbeEntry> for Sighting {
+    fn from(entry: ProbeEntry) -> Self {
+        Self {
+            at: entry.at,
+            node: entry.node,
+            generation: entry.generation,
+            fact: Fact::Said(entry.seen),
+        }
+    }
+}
+
 impl History {
+    /// What the engine said and what the store got, merged: what a store got comes first, since
+    /// nobody can have said it before.
+    pub fn of(said: Vec<ProbeEntry>, published: Vec<Sighting>) -> Self {
+        let mut sightings = published;
+        sightings.extend(said.into_iter().map(Sighting::from));
+        sightings.sort_by_key(|seen| seen.at);
+        Self { sightings }
+    }
+
     /// The facts in their order, each with its position.
     pub fn facts(&self) -> impl Iterator<Item = (usize, &Fact)> {
         self.sightings.iter().map(|seen| &seen.fact).enumerate()
@@ -332,7 +126,7 @@ pub(crate) mod by_hand {
     use std::time::Duration;
 
     use sameriver_model::checkpoint::{CheckpointRef, RecordStatus};
-    use sameriver_model::{EdgeId, FileHandle, SubtaskIndex, VertexId};
+    use sameriver_model::{ChannelId, EdgeId, FileHandle, SubtaskId, SubtaskIndex, VertexId};
 
     use super::*;
 
@@ -392,7 +186,7 @@ pub(crate) mod by_hand {
     pub(crate) fn on_nodes<'a>(facts: impl IntoIterator<Item = (&'a str, Fact)>) -> History {
         let sightings = (1..).zip(facts).map(|(second, (node, fact))| Sighting {
             at: Monotonic::from_origin(Duration::from_secs(second)),
-            node: node.to_owned(),
+            node: node.into(),
             generation: Generation::FIRST,
             fact,
         });

@@ -33,7 +33,7 @@ pub use conservation::Account;
 pub use cut::{CutMode, cut};
 pub use deposed::deposed;
 pub use fold::{FoldStep, fold};
-pub use history::{Fact, History, Publication, Publications, Sighting, TimerEvent};
+pub use history::{Fact, History, Publication, Publications, Sighting};
 pub use invariant::{Compared, Invariant};
 pub use liveness::{AfterHealing, LivenessBounds, liveness};
 pub use metadata::metadata;

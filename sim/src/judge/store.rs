@@ -4,6 +4,7 @@
 //! through a checkpoint's metadata. The bytes are kept as they were created: a shadow of the store.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use sameriver_model::FileHandle;
@@ -12,6 +13,7 @@ use sameriver_runtime::Monotonic;
 
 use super::history::{Fact, Sighting};
 use crate::life::Generation;
+use crate::models::{BlobEvent, BlobOutcome, BlobRequest};
 
 /// What was done to the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +37,41 @@ pub struct StoreEvent {
     /// When it took effect, in the world's own time.
     pub at: Monotonic,
     /// The node that asked for it.
-    pub node: String,
+    pub node: Arc<str>,
     /// The life of that node.
     pub generation: Generation,
     /// The object.
     pub path: String,
     /// What was done.
     pub deed: Deed,
+}
+
+impl StoreEvent {
+    /// The deeds among the requests that a store got.
+    pub fn of(requests: Vec<BlobEvent>) -> Vec<Self> {
+        requests.into_iter().filter_map(Self::of_request).collect()
+    }
+
+    fn of_request(request: BlobEvent) -> Option<Self> {
+        let deed = match (request.request, request.outcome) {
+            (BlobRequest::Create | BlobRequest::Finish, BlobOutcome::Created) => {
+                Deed::Created(request.body)
+            }
+            (BlobRequest::Remove, BlobOutcome::Done) => Deed::Removed,
+            (BlobRequest::Read, BlobOutcome::Done) => Deed::Read {
+                offset: request.offset,
+                answer: request.body,
+            },
+            _other => return None,
+        };
+        Some(Self {
+            at: request.at,
+            node: request.node,
+            generation: request.generation,
+            path: request.path,
+            deed,
+        })
+    }
 }
 
 /// How a store's bytes are read; made from the formats of the storage room.
@@ -218,7 +248,7 @@ pub(crate) mod by_hand {
     pub(crate) fn event(second: u64, node: &str, path: &str, deed: Deed) -> StoreEvent {
         StoreEvent {
             at: Monotonic::from_origin(Duration::from_secs(second)),
-            node: node.to_owned(),
+            node: node.into(),
             generation: Generation::FIRST,
             path: format!("{FOLDER}{path}"),
             deed,

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sameriver_model::{AttemptNumber, CheckpointId, EventTime, SubtaskId, Watermark};
 
-use super::history::{Fact, History, Publications, TimerEvent};
+use super::history::{Fact, History, Publications};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// A timer of an operator: setting it again changes nothing.
 type Name<'a> = (&'a str, u64, EventTime);
@@ -50,18 +51,18 @@ pub fn timer(history: &History, finished: bool) -> Result<Compared, Finding> {
 impl<'a> Lineages<'a> {
     fn take(&mut self, fact: &'a Fact, published: &Publications) -> Result<(), Finding> {
         match fact {
-            Fact::AttemptStarted { attempt, from } => {
+            Fact::Said(Seen::AttemptStarted { attempt, from }) => {
                 let taken_by = from.and_then(|from| Some((published.of(from)?.attempt, from)));
                 let saved = taken_by.and_then(|of| self.saved.get(&of).cloned());
                 self.pending.insert(*attempt, saved.unwrap_or_default());
                 Ok(())
             }
-            Fact::Step {
+            Fact::Said(Seen::Step {
                 subtask,
                 attempt,
                 checkpoint,
                 step: "synchronous",
-            } => {
+            }) => {
                 let pending = self.pending.entry(*attempt).or_default();
                 let own = pending.iter().filter(|(_, of)| **of == *subtask);
                 let own: Pending<'a> = own.map(|(name, of)| (*name, *of)).collect();
@@ -71,43 +72,37 @@ impl<'a> Lineages<'a> {
                     .extend(own);
                 Ok(())
             }
-            Fact::Watermark {
+            Fact::Said(Seen::Watermark {
                 operator,
                 subtask,
                 attempt,
                 watermark,
-            } => self.clock((operator, *subtask, *attempt), *watermark),
-            Fact::Timer {
+            }) => self.clock((operator, *subtask, *attempt), *watermark),
+            Fact::Said(Seen::Timer {
                 operator,
                 subtask,
                 attempt,
                 key,
                 time,
                 what,
-            } => {
-                let name = (operator.as_str(), key.get(), *time);
-                match what {
-                    TimerEvent::Set => {
+            }) => {
+                let name = (&**operator, key.get(), *time);
+                match *what {
+                    "set" => {
                         self.pending
                             .entry(*attempt)
                             .or_default()
                             .insert(name, *subtask);
                     }
-                    TimerEvent::Deleted => {
+                    "deleted" => {
                         self.pending.entry(*attempt).or_default().remove(&name);
                     }
-                    TimerEvent::Fired => self.fired(name, *subtask, *attempt)?,
+                    "fired" => self.fired(name, *subtask, *attempt)?,
+                    _ => {}
                 }
                 Ok(())
             }
-            Fact::BarrierSent { .. }
-            | Fact::Reflected { .. }
-            | Fact::Step { .. }
-            | Fact::LogAppended { .. }
-            | Fact::Restored { .. }
-            | Fact::Late { .. }
-            | Fact::Committed { .. }
-            | Fact::Published(_) => Ok(()),
+            Fact::Said(_) | Fact::Published(_) => Ok(()),
         }
     }
 
@@ -181,49 +176,49 @@ mod tests {
     use super::super::history::by_hand::{attempt, checkpoint, history, published, subtask};
     use super::*;
 
-    fn timer_of(ordinal: u32, time: i64, what: TimerEvent) -> Fact {
-        Fact::Timer {
-            operator: "carts".to_owned(),
+    fn timer_of(ordinal: u32, time: i64, what: &'static str) -> Fact {
+        Fact::Said(Seen::Timer {
+            operator: "carts".into(),
             subtask: subtask(1, 0),
             attempt: attempt(1, ordinal),
             key: KeyHash::of_bytes(b"key"),
             time: EventTime::from_millis(time),
             what,
-        }
+        })
     }
 
     fn set(ordinal: u32, time: i64) -> Fact {
-        timer_of(ordinal, time, TimerEvent::Set)
+        timer_of(ordinal, time, "set")
     }
 
     fn fired(ordinal: u32, time: i64) -> Fact {
-        timer_of(ordinal, time, TimerEvent::Fired)
+        timer_of(ordinal, time, "fired")
     }
 
     fn clock(ordinal: u32, millis: i64) -> Fact {
-        Fact::Watermark {
-            operator: "carts".to_owned(),
+        Fact::Said(Seen::Watermark {
+            operator: "carts".into(),
             subtask: subtask(1, 0),
             attempt: attempt(1, ordinal),
             watermark: Watermark::at(EventTime::from_millis(millis)),
-        }
+        })
     }
 
     fn started(ordinal: u32, from: Option<u64>) -> Fact {
-        Fact::AttemptStarted {
+        Fact::Said(Seen::AttemptStarted {
             attempt: attempt(1, ordinal),
             from: from.map(checkpoint),
-        }
+        })
     }
 
     /// Checkpoint 1 of attempt 1: the snapshot, and its publication.
     fn snapshot() -> [Fact; 2] {
-        let step = Fact::Step {
+        let step = Fact::Said(Seen::Step {
             subtask: subtask(1, 0),
             attempt: attempt(1, 1),
             checkpoint: checkpoint(1),
             step: "synchronous",
-        };
+        });
         [step, published(1, 1, attempt(1, 1))]
     }
 
@@ -254,7 +249,7 @@ mod tests {
     fn a_timer_that_fires_twice_or_after_it_was_deleted_is_found() {
         let twice = vec![set(1, 5), clock(1, 9), fired(1, 5), fired(1, 5)];
         assert!(judged(twice).is_err_and(|e| e.contains("not pending")));
-        let deleted = timer_of(1, 5, TimerEvent::Deleted);
+        let deleted = timer_of(1, 5, "deleted");
         let deleted = vec![set(1, 5), deleted, clock(1, 9), fired(1, 5)];
         assert!(judged(deleted).is_err_and(|e| e.contains("not pending")));
     }

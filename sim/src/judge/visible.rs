@@ -11,6 +11,7 @@ use sameriver_runtime::Monotonic;
 use super::history::{Fact, History};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// Something that readers of the output can see: a file, a transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -86,9 +87,9 @@ fn allowed_since(history: &History) -> BTreeMap<&str, Monotonic> {
     let published = history.publications();
     let mut allowed: BTreeMap<&str, Monotonic> = BTreeMap::new();
     for (_, fact) in history.facts() {
-        let Fact::Committed {
+        let Fact::Said(Seen::Committed {
             checkpoint, what, ..
-        } = fact
+        }) = fact
         else {
             continue;
         };
@@ -126,11 +127,13 @@ mod tests {
 
     /// Published at 1 s and 3 s, committed at 2 s and 4 s.
     fn two_parts() -> History {
-        let committed = |id| Fact::Committed {
-            operator: "files".to_owned(),
-            attempt: attempt(1, 1),
-            checkpoint: checkpoint(id),
-            what: format!("part-{id}"),
+        let committed = |id| {
+            Fact::Said(Seen::Committed {
+                operator: "files".into(),
+                attempt: attempt(1, 1),
+                checkpoint: checkpoint(id),
+                what: format!("part-{id}").into(),
+            })
         };
         let by = attempt(1, 1);
         history([

@@ -10,6 +10,7 @@ use sameriver_model::{AttemptNumber, EventTime, SubtaskId, Watermark};
 use super::history::{Fact, History};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// What a scenario's input and strategy let its watermarks be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,13 +30,13 @@ pub fn watermark(history: &History, legal: Legal) -> Result<Compared, Finding> {
     let mut items = 0;
     for (_, fact) in history.facts() {
         match fact {
-            Fact::Watermark {
+            Fact::Said(Seen::Watermark {
                 operator,
                 subtask,
                 attempt,
                 watermark,
-            } => {
-                let place = (operator.as_str(), *subtask, *attempt);
+            }) => {
+                let place = (&**operator, *subtask, *attempt);
                 if let Some(before) = clocks.insert(place, *watermark)
                     && *watermark < before
                 {
@@ -55,13 +56,13 @@ pub fn watermark(history: &History, legal: Legal) -> Result<Compared, Finding> {
                 }
                 items += 1;
             }
-            Fact::Late {
+            Fact::Said(Seen::Late {
                 operator,
                 subtask,
                 attempt,
                 time,
                 watermark,
-            } => {
+            }) => {
                 let place = format!("{operator} in {subtask} of {attempt}");
                 if legal.none_late {
                     return Err(breach(format!(
@@ -76,15 +77,7 @@ pub fn watermark(history: &History, legal: Legal) -> Result<Compared, Finding> {
                 }
                 items += 1;
             }
-            Fact::BarrierSent { .. }
-            | Fact::Reflected { .. }
-            | Fact::Step { .. }
-            | Fact::AttemptStarted { .. }
-            | Fact::LogAppended { .. }
-            | Fact::Restored { .. }
-            | Fact::Timer { .. }
-            | Fact::Committed { .. }
-            | Fact::Published(_) => {}
+            Fact::Said(_) | Fact::Published(_) => {}
         }
     }
     Ok(Compared {
@@ -103,22 +96,22 @@ mod tests {
     use super::*;
 
     fn at(ordinal: u32, millis: i64) -> Fact {
-        Fact::Watermark {
-            operator: "totals".to_owned(),
+        Fact::Said(Seen::Watermark {
+            operator: "totals".into(),
             subtask: subtask(1, 0),
             attempt: attempt(1, ordinal),
             watermark: Watermark::at(EventTime::from_millis(millis)),
-        }
+        })
     }
 
     fn late(time: i64, watermark: i64) -> Fact {
-        Fact::Late {
-            operator: "totals".to_owned(),
+        Fact::Said(Seen::Late {
+            operator: "totals".into(),
             subtask: subtask(1, 0),
             attempt: attempt(1, 1),
             time: EventTime::from_millis(time),
             watermark: Watermark::at(EventTime::from_millis(watermark)),
-        }
+        })
     }
 
     fn judged(facts: Vec<Fact>, legal: Legal) -> Result<u64, String> {

@@ -14,6 +14,7 @@ use sameriver_model::{EventTime, Watermark};
 use super::history::{Fact, History};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
+use crate::probe_log::Seen;
 
 /// Tumbling windows of an operator and what came of them.
 #[derive(Clone, Debug)]
@@ -102,22 +103,12 @@ fn last_instant<K>(windowed: &Windowed<K>, time: i64) -> i64 {
 
 fn newest_clock(history: &History, of: &str) -> Option<Watermark> {
     let clocks = history.facts().filter_map(|(_, fact)| match fact {
-        Fact::Watermark {
+        Fact::Said(Seen::Watermark {
             operator,
             watermark,
             ..
-        } if operator == of => Some(*watermark),
-        Fact::BarrierSent { .. }
-        | Fact::Reflected { .. }
-        | Fact::Step { .. }
-        | Fact::AttemptStarted { .. }
-        | Fact::LogAppended { .. }
-        | Fact::Restored { .. }
-        | Fact::Watermark { .. }
-        | Fact::Late { .. }
-        | Fact::Timer { .. }
-        | Fact::Committed { .. }
-        | Fact::Published(_) => None,
+        }) if **operator == *of => Some(*watermark),
+        Fact::Said(_) | Fact::Published(_) => None,
     });
     clocks.max()
 }
@@ -140,17 +131,17 @@ mod tests {
     use super::*;
 
     fn trace(millis: i64) -> History {
-        history([Fact::Watermark {
-            operator: "totals".to_owned(),
+        history([Fact::Said(Seen::Watermark {
+            operator: "totals".into(),
             subtask: subtask(1, 0),
             attempt: attempt(1, 1),
             watermark: Watermark::at(EventTime::from_millis(millis)),
-        }])
+        })])
     }
 
     fn windowed() -> Windowed<&'static str> {
         Windowed {
-            operator: "totals".to_owned(),
+            operator: "totals".into(),
             length_millis: 10,
             lateness_millis: 0,
             input: vec![("a", 3, 1), ("a", 7, 2), ("a", 12, 4), ("a", 5, 8)],

@@ -35,8 +35,8 @@ pub(super) fn offer(world: &SimWorld) {
 /// What the store did.
 struct Done<T> {
     outcome: BlobOutcome,
-    bytes: u64,
-    digest: u64,
+    offset: u64,
+    body: Bytes,
     answer: Result<T, BlobError>,
 }
 
@@ -44,15 +44,19 @@ impl<T> Done<T> {
     fn new(outcome: BlobOutcome, answer: Result<T, BlobError>) -> Self {
         Self {
             outcome,
-            bytes: 0,
-            digest: 0,
+            offset: 0,
+            body: Bytes::new(),
             answer,
         }
     }
 
     fn of(mut self, bytes: &Bytes) -> Self {
-        self.bytes = bytes.len() as u64;
-        self.digest = xxh3_64(bytes);
+        self.body = bytes.clone();
+        self
+    }
+
+    fn from(mut self, offset: u64) -> Self {
+        self.offset = offset;
         self
     }
 }
@@ -199,14 +203,14 @@ fn note<T>(
         request: asked.request,
         path: asked.path,
         outcome: done.outcome,
-        bytes: done.bytes,
-        digest: done.digest,
+        offset: done.offset,
+        body: done.body.clone(),
         answered,
     };
     let said = format!("{:?} {} {:?}", event.request, event.path, event.outcome);
-    let digest = xxh3_64_with_seed(said.as_bytes(), event.digest);
+    let digest = xxh3_64_with_seed(said.as_bytes(), xxh3_64(&event.body));
     sim.trace(life.node(), Event::Outside, digest, || {
-        format!("{} {said} {} bytes", event.store, event.bytes)
+        format!("{} {said} {} bytes", event.store, event.body.len())
     });
     lock(sim.blobs_of_all()).note(event);
 }
@@ -273,6 +277,9 @@ impl BlobStore for SimBlobStore {
         offset: u64,
         length: u64,
     ) -> BoxFuture<Result<Bytes, BlobError>> {
+        if let Err(error) = self.check(path) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let (store, from) = (self.clone(), path.to_owned());
         self.ask(BlobRequest::Read, path, move |objects| {
             let Some(whole) = objects.get(&from) else {
@@ -280,7 +287,9 @@ impl BlobStore for SimBlobStore {
             };
             let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
             let bytes = whole.slice(place(offset)..place(offset.saturating_add(length)));
-            Done::new(BlobOutcome::Done, Ok(bytes.clone())).of(&bytes)
+            Done::new(BlobOutcome::Done, Ok(bytes.clone()))
+                .of(&bytes)
+                .from(offset)
         })
     }
 
@@ -302,6 +311,9 @@ impl BlobStore for SimBlobStore {
     }
 
     fn remove(&self, path: &str) -> BoxFuture<Result<(), BlobError>> {
+        if let Err(error) = self.check(path) {
+            return Box::pin(std::future::ready(Err(error)));
+        }
         let gone = path.to_owned();
         self.ask(BlobRequest::Remove, path, move |objects| {
             let outcome = match objects.remove(&gone) {

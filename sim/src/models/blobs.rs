@@ -65,10 +65,10 @@ pub struct BlobEvent {
     pub path: String,
     /// What came of it.
     pub outcome: BlobOutcome,
-    /// How many bytes it wrote or read.
-    pub bytes: u64,
-    /// A digest of those bytes.
-    pub digest: u64,
+    /// The first byte that was read.
+    pub offset: u64,
+    /// The bytes that were written or read; none for other requests.
+    pub body: Bytes,
     /// Whether the answer was sent; it is lost all the same if the node is gone.
     pub answered: bool,
 }

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sameriver_connectors::{COLLECT_SCHEME, Collector, STDIN, STDOUT, TextIn, TextOut};
-use sameriver_model::SubtaskIndex;
+use sameriver_connectors::{
+    COLLECT_SCHEME, CollectKey, Collector, STDIN, STDOUT, TextIn, TextOut,
+};
 use sameriver_runtime::{BoxFuture, RandomStream, World};
 
 use crate::counters::lock;
@@ -106,19 +107,15 @@ impl TextOut for Outside {
 }
 
 impl Collector for Outside {
-    fn append(&self, subtask: SubtaskIndex, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>> {
-        let name = collection(self.site.url());
-        let collector = self.site.sim().ledger().collected().collector(name);
-        let outside = self.clone();
-        self.site.guard(async move {
-            outside.travel().await;
-            outside.site.effect(Payload::Records {
-                subtask,
-                records: records.clone(),
-            });
-            let kept = collector.append(subtask, records).await;
-            outside.travel().await;
-            kept
+    fn commit(&self, key: CollectKey, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>> {
+        self.effect(move |site| {
+            let collected = site.sim().ledger().collected();
+            let name = collection(site.url());
+            // What is kept already has no effect any more.
+            if collected.keep(name, key, records.clone()) {
+                let subtask = key.subtask;
+                site.effect(Payload::Records { subtask, records });
+            }
         })
     }
 }
