@@ -164,7 +164,7 @@ async fn lead(
                             latest,
                             over: None,
                         };
-                        (Some(Keeper::start(site, folder, log, lead)), Some(first))
+                        (Some(Keeper::start(site, folder, log, *lead)), Some(first))
                     }
                     Stood::Over(end) => {
                         info!(job = site.graph.plan().name, %end, "the job is over already");

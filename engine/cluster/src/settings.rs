@@ -155,7 +155,7 @@ impl Default for ClusterSettings {
             registration_grace: Duration::from_secs(2),
             deploy_timeout: Duration::from_secs(30),
             cancellation_timeout: Duration::from_secs(30),
-            conclusion_timeout: Duration::from_secs(60),
+            conclusion_timeout: Duration::from_mins(1),
             heartbeat_interval: Duration::from_secs(1),
             heartbeat_timeout: Duration::from_secs(10),
             restart: RestartStrategy::None,

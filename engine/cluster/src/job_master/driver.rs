@@ -367,11 +367,11 @@ impl<'a> Driver<'a> {
     }
 
     fn order(&mut self, order: Order) {
-        let kept = match &mut self.keeper {
+        let undone = match &self.keeper {
             Some(keeper) => keeper.order(order),
-            None => Err(order.undone("the job keeps no log")),
+            None => order.undone("the job keeps no log"),
         };
-        self.facts.extend(kept.err().flatten());
+        self.facts.extend(undone);
     }
 
     /// Snapshots the enumerators and sends the triggers: nothing comes between.

@@ -105,12 +105,12 @@ impl Keeper {
         self.epoch
     }
 
-    /// Queues an order; the answer comes as a fact, at once if the order cannot be carried out.
-    pub(super) fn order(&self, order: Order) -> Result<(), Option<Fact>> {
-        self.orders.try_send(order).map_err(|refused| {
-            let order = refused.into_inner();
-            order.undone("too many checkpoints wait for the job log")
-        })
+    /// Queues an order. The answer comes as an event, or is here at once if the order cannot be
+    /// carried out.
+    pub(super) fn order(&self, order: Order) -> Option<Fact> {
+        let refused = self.orders.try_send(order).err()?;
+        let order = refused.into_inner();
+        order.undone("too many checkpoints wait for the job log")
     }
 
     /// Ends everything at once: we do not lead any more.

@@ -24,7 +24,7 @@ use crate::stoppable::Stoppable;
 /// How standing by ends.
 pub(super) enum Stood {
     /// We lead.
-    Leading(JobLog, Lead),
+    Leading(JobLog, Box<Lead>),
     /// The log says how the job ended.
     Over(JobEnd),
     /// The log cannot be kept.
@@ -142,7 +142,7 @@ impl Watcher {
                 Ok(Looked::Over(end)) => return Stood::Over(end),
                 Ok(Looked::Led(beat)) => watch.observe(beat, super::moment(&self.world)),
                 Err(error) if is_passing(&error) => {
-                    warn!(%error, "the job log is not readable now")
+                    warn!(%error, "the job log is not readable now");
                 }
                 Err(error) => return failed(&error),
             }
@@ -151,9 +151,9 @@ impl Watcher {
                 match log.take_leadership(nonce).await {
                     Ok(Leadership::Leading(lead)) => {
                         info!(epoch = lead.epoch(), "leads the job");
-                        return Stood::Leading(log, lead);
+                        return Stood::Leading(log, Box::new(lead));
                     }
-                    Ok(Leadership::Ended(record)) => return over(record.status),
+                    Ok(Leadership::Ended(record)) => return over(&record.status),
                     Ok(Leadership::Lost { by_epoch }) => {
                         info!(by_epoch, "another job master leads: stands by");
                         nonce = self.nonces.next_u64();
@@ -202,14 +202,12 @@ fn failed(error: &LogError) -> Stood {
     Stood::Failed(Failure::new(FailureKind::InputUnreadable, message))
 }
 
-fn over(status: RecordStatus) -> Stood {
-    match end_of(&status) {
-        Some(end) => Stood::Over(end),
-        None => {
-            let message = "the job log calls a running job ended";
-            Stood::Failed(Failure::new(FailureKind::Internal, message))
-        }
+fn over(status: &RecordStatus) -> Stood {
+    if let Some(end) = end_of(status) {
+        return Stood::Over(end);
     }
+    let message = "the job log calls a running job ended";
+    Stood::Failed(Failure::new(FailureKind::Internal, message))
 }
 
 fn end_of(status: &RecordStatus) -> Option<JobEnd> {

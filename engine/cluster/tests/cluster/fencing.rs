@@ -194,9 +194,11 @@ fn a_task_manager_leaves_who_deploys_an_older_attempt_or_says_nothing() {
         (first, second, third)
     });
     let beats = |heard: &[TaskManagerMessage]| {
-        let beats = heard.iter().filter_map(|message| match message {
-            TaskManagerMessage::Heartbeat { beat } => Some(*beat),
-            _ => None,
+        let beats = heard.iter().filter_map(|message| {
+            let TaskManagerMessage::Heartbeat { beat } = message else {
+                return None;
+            };
+            Some(*beat)
         });
         beats.collect::<Vec<_>>()
     };

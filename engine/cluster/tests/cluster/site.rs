@@ -32,7 +32,7 @@ pub(crate) fn store() -> MemoryBlobs {
 pub(crate) fn hasty() -> ClusterSettings {
     let mut checkpoints = ClusterCheckpoints::new(
         "blob:checkpoints",
-        CheckpointSettings::every(Duration::from_secs(3600)),
+        CheckpointSettings::every(Duration::from_hours(1)),
     );
     checkpoints.leader_interval = Duration::from_millis(50);
     checkpoints.leader_timeout = Duration::from_millis(400);
