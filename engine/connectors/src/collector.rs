@@ -1,7 +1,8 @@
 //! Records that a job hands to whoever started it: the service behind `Collect`.
 //!
-//! Invariant: the records of one subtask keep their order; the order of the whole is canonical, by
-//! subtask and then by arrival. Does not know the record type: records are in `wire` encoding.
+//! Invariant: records under one key are kept once, however often they are committed; the order of
+//! the whole is canonical, by subtask and then by what they were committed as. Does not know the
+//! record type: records are in `wire` encoding.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,17 +10,41 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sameriver_model::codec::wire::{self, WireError};
-use sameriver_model::{Element, SubtaskIndex};
+use sameriver_model::{AttemptNumber, Element, SubtaskIndex};
 use sameriver_runtime::BoxFuture;
 use thiserror::Error;
 
+/// Under what records are committed; never used for other records.
+///
+/// ```
+/// use sameriver_connectors::CollectKey;
+/// use sameriver_model::{AttemptNumber, SubtaskIndex};
+/// let (subtask, attempt) = (SubtaskIndex::new(3), AttemptNumber::of_epoch(2, 1));
+/// assert_eq!(CollectKey { subtask, attempt, number: 7 }.to_string(), "3-a2.1-7");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CollectKey {
+    /// The subtask that wrote them.
+    pub subtask: SubtaskIndex,
+    /// Its attempt.
+    pub attempt: AttemptNumber,
+    /// Counts what the attempt has staged, from 0.
+    pub number: u64,
+}
+
+impl fmt::Display for CollectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.subtask, self.attempt, self.number)
+    }
+}
+
 /// Keeps the records of one collection; reached by the URL that [`collect_url`] makes.
 pub trait Collector: Send + Sync {
-    /// Keeps records of one subtask, each in `wire` encoding, behind its earlier ones.
+    /// Keeps records, each in `wire` encoding, unless some are kept under this key already.
     ///
     /// # Errors
-    /// When whoever collects has gone away.
-    fn append(&self, subtask: SubtaskIndex, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>>;
+    /// When whoever collects does not answer; the records may be kept or not.
+    fn commit(&self, key: CollectKey, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>>;
 }
 
 /// The scheme of the URLs under which a world offers its [`Collector`]s.
@@ -61,7 +86,7 @@ impl fmt::Debug for CollectError {
     }
 }
 
-type Parts = BTreeMap<SubtaskIndex, Vec<Vec<u8>>>;
+type Parts = BTreeMap<CollectKey, Vec<Vec<u8>>>;
 
 /// The collections of one process; a cheap handle.
 ///
@@ -96,26 +121,35 @@ impl CollectedResults {
         self.lock().keys().cloned().collect()
     }
 
-    /// Takes a collection out: by subtask, then in order of arrival.
+    /// Keeps records of the collection `name`, each in `wire` encoding, and says whether there were
+    /// none under this key before.
+    pub fn keep(&self, name: &str, key: CollectKey, records: Vec<Vec<u8>>) -> bool {
+        let mut collections = self.lock();
+        let parts = collections.entry(name.to_owned()).or_default();
+        if parts.contains_key(&key) {
+            return false;
+        }
+        parts.insert(key, records);
+        true
+    }
+
+    /// Takes a collection out: by subtask, then in the order in which the subtask wrote.
     ///
     /// # Errors
     /// [`CollectError`]; records of another type stay where they are.
     pub fn take<T: Element>(&self, name: &str) -> Result<Vec<T>, CollectError> {
         let mut collections = self.lock();
-        let Some(parts) = collections.get(name) else {
-            return Err(unknown(name, &collections));
-        };
-        let records: Result<Vec<T>, WireError> = parts
-            .values()
-            .flatten()
-            .map(|record| wire::decode(record))
-            .collect();
-        let records = records.map_err(|cause| CollectError::OtherType {
-            name: name.to_owned(),
-            cause,
-        })?;
+        let records = read(name, &collections)?;
         collections.remove(name);
         Ok(records)
+    }
+
+    /// Reads what a collection holds by now, in the same order, and leaves it there.
+    ///
+    /// # Errors
+    /// [`CollectError`].
+    pub fn read<T: Element>(&self, name: &str) -> Result<Vec<T>, CollectError> {
+        read(name, &self.lock())
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Parts>> {
@@ -124,6 +158,21 @@ impl CollectedResults {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read<T: Element>(
+    name: &str,
+    collections: &BTreeMap<String, Parts>,
+) -> Result<Vec<T>, CollectError> {
+    let Some(parts) = collections.get(name) else {
+        return Err(unknown(name, collections));
+    };
+    let records = parts.values().flatten();
+    let records: Result<Vec<T>, WireError> = records.map(|record| wire::decode(record)).collect();
+    records.map_err(|cause| CollectError::OtherType {
+        name: name.to_owned(),
+        cause,
+    })
 }
 
 fn unknown(name: &str, collections: &BTreeMap<String, Parts>) -> CollectError {
@@ -144,12 +193,10 @@ struct NamedCollector {
 }
 
 impl Collector for NamedCollector {
-    fn append(&self, subtask: SubtaskIndex, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>> {
+    fn commit(&self, key: CollectKey, records: Vec<Vec<u8>>) -> BoxFuture<io::Result<()>> {
         let (name, results) = (self.name.clone(), self.results.clone());
         Box::pin(async move {
-            let mut collections = results.lock();
-            let parts = collections.entry(name).or_default();
-            parts.entry(subtask).or_default().extend(records);
+            results.keep(&name, key, records);
             Ok(())
         })
     }

@@ -6,9 +6,11 @@ use std::hint::black_box;
 
 use sameriver_model::{Batch, Element};
 use sameriver_operator::Progress;
-use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
+use sameriver_operator::sink::{Committable, Sink, SinkError, SinkWriter, WriterArgs};
 
 /// A sink that keeps nothing.
+///
+/// After a failure it meets the records since the last checkpoint again.
 ///
 /// ```
 /// use sameriver_connectors::Discard;
@@ -48,5 +50,8 @@ impl<T: Element> SinkWriter<T> for Discard {
 
     fn finish(&mut self) -> Result<Progress, SinkError> {
         Ok(Progress::Done)
+    }
+    fn staged(&mut self) -> Result<Option<Vec<Committable>>, SinkError> {
+        Ok(Some(Vec::new()))
     }
 }

@@ -1,30 +1,212 @@
-//! The task that writes one file of a [`FileSink`](crate::FileSink).
+//! The task that writes the files of one subtask of a [`FileSink`](crate::FileSink).
 //!
-//! Invariant: the file gets its final name once, when it is complete and synced, and only if that
-//! name is free; an abandoned file is removed. Does not know records.
+//! Invariant: what a stage answers is complete, and durable with its name; a file that was answered
+//! is never touched again by this task. Files get their final names elsewhere: in
+//! [`file_commit`](crate::file_commit). Does not know records.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use sameriver_operator::sink::SinkError;
-use sameriver_runtime::{Disk, DiskFile, EntryKind, Published};
+use sameriver_model::probe::crash_point;
+use sameriver_operator::sink::{Committable, SinkError};
+use sameriver_runtime::{Disk, DiskFile, EntryKind, Monotonic, World, select};
 
+use crate::file_commit::PendingFile;
 use crate::outbox::{Inbox, Mail};
+use crate::part_names::{Naming, PartNames};
 
 const TAKEN: &str = "move the result of the earlier run away, or name another output";
 const NO_FOLDER: &str = "name a folder, or a place where one can be made";
 const NO_FILE: &str = "check the folder's permissions and the free space of its disk";
 
-/// The names of one file.
-pub(crate) struct FilePart {
-    /// The folder; made if it is missing.
-    pub(crate) directory: PathBuf,
-    /// The name while it grows.
-    pub(crate) growing: PathBuf,
-    /// The name of the complete file.
-    pub(crate) file: PathBuf,
+/// When a file is closed before its checkpoint; never if both are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Rolling {
+    /// From so many bytes on.
+    pub(crate) bytes: Option<u64>,
+    /// So long after it was opened, by the clock of the node.
+    pub(crate) age: Option<Duration>,
+}
+
+/// What a subtask writes, and where.
+pub(crate) struct PartWriter {
+    world: World,
+    disk: Arc<dyn Disk>,
+    names: PartNames,
+    rolling: Rolling,
+    /// The number of the next file.
+    next: u64,
+    growing: Option<Growing>,
+    closed: Vec<Committable>,
+}
+
+struct Growing {
+    file: Box<dyn DiskFile>,
+    path: PathBuf,
+    number: u64,
+    length: u64,
+    crc: u32,
+    opened: Monotonic,
+}
+
+impl PartWriter {
+    /// A writer without a file.
+    pub(crate) fn new(world: &World, names: PartNames, rolling: Rolling) -> Self {
+        Self {
+            disk: world.disk(),
+            world: world.clone(),
+            names,
+            rolling,
+            next: 0,
+            growing: None,
+            closed: Vec::new(),
+        }
+    }
+
+    /// Writes until nothing follows.
+    pub(crate) async fn run(mut self, mut inbox: Inbox<Bytes>) -> Result<(), SinkError> {
+        make_folder(&*self.disk, &self.names.directory).await?;
+        // Told at the start already, not only after hours of work, that the name is taken.
+        self.check_name(0).await?;
+        loop {
+            let Some(mail) = self.next_mail(&mut inbox).await else {
+                self.close().await?;
+                continue;
+            };
+            match mail {
+                Mail::Item(chunk) => self.append(chunk).await?,
+                Mail::Stage(stage) => {
+                    let staged = self.stage().await?;
+                    inbox.answer(stage, staged);
+                }
+                Mail::Finish => return Ok(()),
+                Mail::Abandoned => {
+                    if let Some(growing) = &self.growing {
+                        // Nobody is left to be told; a later attempt sweeps it.
+                        let _ = self.disk.remove(&growing.path).await;
+                    }
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// The next mail, or `None` when the growing file has reached its age first.
+    async fn next_mail(&self, inbox: &mut Inbox<Bytes>) -> Option<Mail<Bytes>> {
+        let Some(deadline) = self.deadline() else {
+            return Some(inbox.next().await);
+        };
+        let left = deadline.since(self.world.now());
+        if left.is_zero() {
+            return None;
+        }
+        select! {
+            mail = inbox.next() => Some(mail),
+            () = self.world.sleep(left) => None,
+        }
+    }
+
+    fn deadline(&self) -> Option<Monotonic> {
+        let (growing, age) = (self.growing.as_ref()?, self.rolling.age?);
+        Some(growing.opened.saturating_add(age))
+    }
+
+    async fn append(&mut self, chunk: Bytes) -> Result<(), SinkError> {
+        let mut growing = match self.growing.take() {
+            Some(growing) => growing,
+            None => self.open().await?,
+        };
+        growing.length += chunk.len() as u64;
+        growing.crc = crc32c::crc32c_append(growing.crc, &chunk);
+        let appended = growing.file.append(chunk).await;
+        appended.map_err(|cause| unwritable(&growing.path, cause, NO_FILE))?;
+        let is_full = self
+            .rolling
+            .bytes
+            .is_some_and(|bytes| growing.length >= bytes);
+        self.growing = Some(growing);
+        if is_full {
+            self.close().await?;
+        }
+        Ok(())
+    }
+
+    async fn open(&mut self) -> Result<Growing, SinkError> {
+        let number = self.next;
+        self.next += 1;
+        self.check_name(number).await?;
+        let path = self.names.growing(number);
+        let created = match self.names.naming {
+            Naming::OfAttempt => self.disk.create_new(&path).await,
+            // Without checkpoints attempts are counted from 1 in every run.
+            Naming::Single(_) | Naming::Plain => self.disk.create(&path).await,
+        };
+        let file = created.map_err(|cause| unwritable(&path, cause, NO_FILE))?;
+        Ok(Growing {
+            file,
+            path,
+            number,
+            length: 0,
+            crc: 0,
+            opened: self.world.now(),
+        })
+    }
+
+    /// Makes the growing file durable and keeps it for the next stage.
+    async fn close(&mut self) -> Result<(), SinkError> {
+        let Some(growing) = self.growing.take() else {
+            return Ok(());
+        };
+        let synced = growing.file.sync().await;
+        synced.map_err(|cause| unwritable(&growing.path, cause, NO_FILE))?;
+        let pending = PendingFile {
+            pending: text(&growing.path),
+            last: text(&self.names.last(growing.number)),
+            length: growing.length,
+            crc: growing.crc,
+        };
+        self.closed.push(pending.committable());
+        Ok(())
+    }
+
+    async fn stage(&mut self) -> Result<Vec<Committable>, SinkError> {
+        // Without checkpoints every subtask leaves a file, to show that it was there.
+        if self.next == 0 && self.names.naming != Naming::OfAttempt {
+            self.growing = Some(self.open().await?);
+        }
+        self.close().await?;
+        if self.closed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let folder = &self.names.directory;
+        let synced = self.disk.sync_directory(folder).await;
+        synced.map_err(|cause| unwritable(folder, cause, NO_FILE))?;
+        crash_point("stage.synced");
+        Ok(std::mem::take(&mut self.closed))
+    }
+
+    /// Refuses a final name that is taken, unless an earlier attempt of ours may have taken it.
+    async fn check_name(&self, number: u64) -> Result<(), SinkError> {
+        if self.names.naming != Naming::OfAttempt && self.names.attempt.ordinal() > 1 {
+            return Ok(());
+        }
+        let path = self.names.last(number);
+        match self.disk.entry(&path).await {
+            Ok(EntryKind::File { .. }) => {
+                let cause = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists already");
+                Err(unwritable(&path, cause, TAKEN))
+            }
+            Ok(EntryKind::Directory) => {
+                let cause = io::Error::new(io::ErrorKind::IsADirectory, "a folder has this name");
+                Err(unwritable(&path, cause, "name a file"))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(cause) => Err(unwritable(&path, cause, NO_FILE)),
+        }
+    }
 }
 
 fn unwritable(path: &Path, cause: io::Error, remedy: &'static str) -> SinkError {
@@ -35,67 +217,37 @@ fn unwritable(path: &Path, cause: io::Error, remedy: &'static str) -> SinkError 
     }
 }
 
-/// Appends chunks to the growing file and publishes it when told to finish.
-pub(crate) async fn write_part(
-    mut inbox: Inbox<Bytes>,
-    disk: Arc<dyn Disk>,
-    part: FilePart,
-) -> Result<(), SinkError> {
-    let file = open(&*disk, &part).await?;
-    let growing = |cause| unwritable(&part.growing, cause, NO_FILE);
-    loop {
-        match inbox.next().await {
-            Mail::Item(chunk) => file.append(chunk).await.map_err(growing)?,
-            Mail::Finish => {
-                file.sync().await.map_err(growing)?;
-                return publish(&*disk, &part).await;
-            }
-            Mail::Abandoned => {
-                // Nobody is left to be told; the next run empties the file anyway.
-                let _ = disk.remove(&part.growing).await;
-                return Ok(());
-            }
-        }
-    }
+/// A path below a folder whose name was text.
+fn text(path: &Path) -> String {
+    let text = path.to_str();
+    text.expect("the sink refuses folders whose names are not text")
+        .to_owned()
 }
 
-async fn open(disk: &dyn Disk, part: &FilePart) -> Result<Box<dyn DiskFile>, SinkError> {
-    let directory = &part.directory;
-    match disk.entry(directory).await {
+/// Makes the folder and those above it, and their names durable.
+async fn make_folder(disk: &dyn Disk, folder: &Path) -> Result<(), SinkError> {
+    let unusable = |cause| unwritable(folder, cause, NO_FOLDER);
+    match disk.entry(folder).await {
         Ok(EntryKind::Directory) => {}
         Ok(EntryKind::File { .. }) => {
             let cause = io::Error::new(io::ErrorKind::NotADirectory, "a file has this name");
-            return Err(unwritable(directory, cause, NO_FOLDER));
+            return Err(unusable(cause));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = disk.create_directories(directory).await;
-            made.map_err(|cause| unwritable(directory, cause, NO_FOLDER))?;
+            disk.create_directories(folder).await.map_err(unusable)?;
         }
-        Err(cause) => return Err(unwritable(directory, cause, NO_FOLDER)),
+        Err(cause) => return Err(unusable(cause)),
     }
-    // Told at the start already, not only after hours of work, that the name is taken.
-    match disk.entry(&part.file).await {
-        Ok(EntryKind::File { .. }) => return Err(taken(&part.file)),
-        Ok(EntryKind::Directory) => {
-            let cause = io::Error::new(io::ErrorKind::IsADirectory, "a folder has this name");
-            return Err(unwritable(&part.file, cause, "name a file"));
+    // Also when it was there: another subtask may have made it and not synced its name yet.
+    for above in folder.ancestors().skip(1) {
+        let is_here = above.as_os_str().is_empty();
+        let above = if is_here { Path::new(".") } else { above };
+        match disk.sync_directory(above).await {
+            Ok(()) => {}
+            // A folder that we may not even look into is not one that we have made.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            Err(cause) => return Err(unwritable(above, cause, NO_FOLDER)),
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(cause) => return Err(unwritable(&part.file, cause, NO_FILE)),
     }
-    let created = disk.create(&part.growing).await;
-    created.map_err(|cause| unwritable(&part.growing, cause, NO_FILE))
-}
-
-async fn publish(disk: &dyn Disk, part: &FilePart) -> Result<(), SinkError> {
-    let published = disk.publish(&part.growing, &part.file).await;
-    match published.map_err(|cause| unwritable(&part.file, cause, NO_FILE))? {
-        Published::Created => Ok(()),
-        Published::Exists => Err(taken(&part.file)),
-    }
-}
-
-fn taken(file: &Path) -> SinkError {
-    let cause = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists already");
-    unwritable(file, cause, TAKEN)
+    Ok(())
 }

@@ -1,12 +1,14 @@
 //! The bounded queue between a writer on the slot's thread and the task that writes for it.
 //!
-//! Invariant: the writer never waits; items are written in the order in which they were offered;
-//! [`Outbox::finish`] answers `Done` only after the task has ended well. A queue that is dropped
-//! before `finish` was called is abandoned: the task is told, and must not make its work visible.
-//! Does not know what the items are.
+//! Invariant: the writer never waits; items are written in the order in which they were offered, and
+//! a stage stands behind all items that were offered before it; [`Outbox::finish`] answers `Done`
+//! only after the task has ended well. A queue that is dropped before `finish` was called is
+//! abandoned: the task is told, and must not make its work visible. Does not know what the items are.
+
+use std::collections::VecDeque;
 
 use sameriver_operator::Progress;
-use sameriver_operator::sink::SinkError;
+use sameriver_operator::sink::{Committable, SinkError};
 use sameriver_operator::source::Surroundings;
 use sameriver_runtime::sync::{mpsc, oneshot};
 use sameriver_runtime::{Lane, Wake, select};
@@ -20,11 +22,16 @@ const QUEUE_ITEMS: usize = 8;
 pub(crate) enum Mail<I> {
     /// The next item.
     Item(I),
-    /// Nothing follows: make the work visible.
+    /// What came so far is to be outside and durable; [`Inbox::answer`] says when.
+    Stage(Stage),
+    /// Nothing follows.
     Finish,
-    /// The writer is gone: leave nothing behind.
+    /// The writer is gone: leave nothing behind that only it knows of.
     Abandoned,
 }
+
+/// Where the task answers a stage.
+pub(crate) struct Stage(oneshot::Sender<Vec<Committable>>);
 
 /// The writer's end.
 pub(crate) struct Outbox<I> {
@@ -32,6 +39,12 @@ pub(crate) struct Outbox<I> {
     items: mpsc::Sender<Mail<I>>,
     ending: oneshot::Receiver<Result<(), SinkError>>,
     finish: Finish,
+    /// What found no room in the queue and must not be given back: it goes first.
+    waiting: VecDeque<Mail<I>>,
+    /// The answers to come, in the order of the stages.
+    stages: VecDeque<oneshot::Receiver<Vec<Committable>>>,
+    /// What was answered and not handed out.
+    staged: Vec<Committable>,
     /// Dropped with the writer.
     _here: oneshot::Sender<()>,
 }
@@ -61,6 +74,13 @@ impl<I> Inbox<I> {
         let mail = self.items.recv().await;
         self.wake.wake();
         mail.unwrap_or(Mail::Abandoned)
+    }
+
+    /// Says that everything before a stage is durable, and what it came to.
+    pub(crate) fn answer(&self, stage: Stage, committables: Vec<Committable>) {
+        // The writer may be gone; then nobody wants to know.
+        let _ = stage.0.send(committables);
+        self.wake.wake();
     }
 
     /// Does `work`, but drops it once the writer is gone: whoever does not take our output must not
@@ -106,6 +126,9 @@ impl<I: Send + 'static> Outbox<I> {
             items,
             ending,
             finish: Finish::NotAsked,
+            waiting: VecDeque::new(),
+            stages: VecDeque::new(),
+            staged: Vec::new(),
             _here: here,
         }
     }
@@ -119,12 +142,57 @@ impl<I: Send + 'static> Outbox<I> {
     /// Offers an item, and gives it back when there is no room.
     pub(crate) fn offer(&mut self, item: I) -> Result<Option<I>, SinkError> {
         self.check()?;
+        self.pump();
+        if !self.waiting.is_empty() {
+            return Ok(Some(item));
+        }
         match self.items.try_send(Mail::Item(item)) {
             Ok(()) => Ok(None),
             Err(refused) => match refused.into_inner() {
                 Mail::Item(item) => Ok(Some(item)),
-                Mail::Finish | Mail::Abandoned => Ok(None),
+                Mail::Stage(_) | Mail::Finish | Mail::Abandoned => Ok(None),
             },
+        }
+    }
+
+    /// Asks that everything so far be made durable, with a last item in front if there is one. They
+    /// are taken even without room: what comes later belongs behind them.
+    pub(crate) fn stage(&mut self, last: Option<I>) -> Result<(), SinkError> {
+        self.check()?;
+        self.waiting.extend(last.map(Mail::Item));
+        if self.finish == Finish::NotAsked {
+            let (answer, stage) = oneshot::channel();
+            self.waiting.push_back(Mail::Stage(Stage(answer)));
+            self.stages.push_back(stage);
+        }
+        self.pump();
+        Ok(())
+    }
+
+    /// What all stages so far came to, each committable once; `None` before they are answered.
+    pub(crate) fn staged(&mut self) -> Result<Option<Vec<Committable>>, SinkError> {
+        self.check()?;
+        self.pump();
+        while let Some(stage) = self.stages.front_mut() {
+            match stage.try_recv() {
+                Ok(committables) => self.staged.extend(committables),
+                // Without an answer the task has failed: the next check says why.
+                Err(oneshot::error::TryRecvError::Empty | oneshot::error::TryRecvError::Closed) => {
+                    return Ok(None);
+                }
+            }
+            self.stages.pop_front();
+        }
+        Ok(Some(std::mem::take(&mut self.staged)))
+    }
+
+    /// Moves what waits into the queue, as far as there is room.
+    fn pump(&mut self) {
+        while let Some(mail) = self.waiting.pop_front() {
+            if let Err(refused) = self.items.try_send(mail) {
+                self.waiting.push_front(refused.into_inner());
+                return;
+            }
         }
     }
 
@@ -147,12 +215,16 @@ impl<I: Send + 'static> Outbox<I> {
         }
     }
 
-    /// Tells the task that nothing follows, and asks whether it has ended well.
+    /// Tells the task that nothing follows, and asks whether it has ended well. The last stage is
+    /// part of it.
     pub(crate) fn finish(&mut self) -> Result<Progress, SinkError> {
-        self.check()?;
-        if self.finish == Finish::NotAsked && self.items.try_send(Mail::Finish).is_ok() {
+        if self.finish == Finish::NotAsked {
+            self.stage(None)?;
+            self.waiting.push_back(Mail::Finish);
             self.finish = Finish::Asked;
         }
+        self.pump();
+        self.check()?;
         Ok(match self.finish {
             Finish::NotAsked | Finish::Asked => Progress::Waiting,
             Finish::Done => Progress::Done,

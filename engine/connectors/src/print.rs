@@ -6,17 +6,19 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element};
+use sameriver_model::{Batch, CheckpointId, Element};
 use sameriver_operator::Progress;
-use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
+use sameriver_operator::sink::{Committable, Sink, SinkError, SinkWriter, WriterArgs};
 
 use crate::outbox::{Inbox, Mail, Outbox};
 use crate::text_out::{STDOUT, TextOut};
-use crate::text_outbox::{TextOutbox, append_display};
+use crate::text_outbox::{CHUNK_BYTES, TextOutbox, append_display};
 
 const OUTPUT: &str = "standard output";
 
 /// A sink that prints every record on a line of its own.
+///
+/// A line cannot be taken back: after a failure the lines since the last checkpoint come again.
 ///
 /// ```
 /// use sameriver_connectors::Print;
@@ -57,7 +59,7 @@ impl<T: Element + Display> Sink<T> for Print {
         let outbox = Outbox::start(&args.surroundings, OUTPUT, |inbox| print(inbox, out));
         Ok(Box::new(PrintWriter {
             prefix: self.prefix.clone(),
-            outbox: TextOutbox::new(outbox),
+            outbox: TextOutbox::new(outbox, CHUNK_BYTES),
         }))
     }
 }
@@ -75,6 +77,8 @@ async fn print(mut inbox: Inbox<bytes::Bytes>, out: Arc<dyn TextOut>) -> Result<
                     remedy: "keep its reader alive, or use another sink",
                 })?;
             }
+            // Every write has been answered.
+            Mail::Stage(stage) => inbox.answer(stage, Vec::new()),
             Mail::Finish | Mail::Abandoned => return Ok(()),
         }
     }
@@ -104,5 +108,12 @@ impl<T: Element + Display> SinkWriter<T> for PrintWriter {
 
     fn finish(&mut self) -> Result<Progress, SinkError> {
         self.outbox.finish()
+    }
+    fn stage(&mut self, _checkpoint: CheckpointId) -> Result<(), SinkError> {
+        self.outbox.stage()
+    }
+
+    fn staged(&mut self) -> Result<Option<Vec<Committable>>, SinkError> {
+        self.outbox.staged()
     }
 }

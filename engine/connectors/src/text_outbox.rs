@@ -1,7 +1,6 @@
 //! Gathers lines into chunks and hands them to the task that writes them.
 //!
-//! Invariant: a chunk is whole lines; a chunk goes out when it reaches [`CHUNK_BYTES`] or is
-//! flushed. While the queue is full the chunk grows by no more than the slices that were let in.
+//! Invariant: a chunk is whole lines; a chunk goes out when it reaches its size or is flushed. While the queue is full the chunk grows by no more than the slices that were let in.
 //! Does not know where the chunks go.
 
 use std::fmt::Display;
@@ -10,24 +9,29 @@ use std::io::Write as _;
 use bytes::Bytes;
 use sameriver_model::Batch;
 use sameriver_operator::Progress;
-use sameriver_operator::sink::SinkError;
+use sameriver_operator::sink::{Committable, SinkError};
 
 use crate::outbox::Outbox;
 
-/// From this many bytes on a chunk is handed on without a flush.
+/// From this many bytes on a chunk is handed on without a flush, unless the sink wants smaller ones.
 pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
 
 /// A queue of chunks in front of a task.
 pub(crate) struct TextOutbox {
     chunk: Vec<u8>,
+    chunk_bytes: usize,
     outbox: Outbox<Bytes>,
 }
 
 impl TextOutbox {
-    /// An empty chunk in front of `outbox`.
-    pub(crate) fn new(outbox: Outbox<Bytes>) -> Self {
+    /// An empty chunk in front of `outbox`, handed on from `chunk_bytes` on.
+    pub(crate) fn new(outbox: Outbox<Bytes>, chunk_bytes: usize) -> Self {
         let chunk = Vec::new();
-        Self { chunk, outbox }
+        Self {
+            chunk,
+            chunk_bytes,
+            outbox,
+        }
     }
 
     /// Takes all records out of `batch`; `line` appends the line of one of them, without its end.
@@ -40,7 +44,7 @@ impl TextOutbox {
         for record in batch.records() {
             line(record, &mut self.chunk)?;
             self.chunk.push(b'\n');
-            if self.chunk.len() >= CHUNK_BYTES {
+            if self.chunk.len() >= self.chunk_bytes {
                 self.hand_on()?;
             }
         }
@@ -50,7 +54,7 @@ impl TextOutbox {
 
     /// Whether another slice may come.
     pub(crate) fn has_room(&self) -> bool {
-        self.chunk.len() < CHUNK_BYTES || self.outbox.has_room()
+        self.chunk.len() < self.chunk_bytes || self.outbox.has_room()
     }
 
     /// Hands on the chunk, if the queue has room.
@@ -59,6 +63,18 @@ impl TextOutbox {
             return self.outbox.check();
         }
         self.hand_on()
+    }
+
+    /// Asks that everything so far be made durable.
+    pub(crate) fn stage(&mut self) -> Result<(), SinkError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        let last = (!chunk.is_empty()).then(|| Bytes::from(chunk));
+        self.outbox.stage(last)
+    }
+
+    /// See [`Outbox::staged`].
+    pub(crate) fn staged(&mut self) -> Result<Option<Vec<Committable>>, SinkError> {
+        self.outbox.staged()
     }
 
     /// Hands on the rest, and asks whether all of it is outside.
@@ -75,10 +91,11 @@ impl TextOutbox {
             return self.outbox.check();
         }
         let chunk = Bytes::from(std::mem::take(&mut self.chunk));
-        if self.outbox.offer(chunk)?.is_none() {
-            self.chunk.reserve(CHUNK_BYTES);
+        match self.outbox.offer(chunk)? {
+            None => self.chunk.reserve(self.chunk_bytes),
+            // Something else took the room meanwhile: nobody else holds these bytes.
+            Some(back) => self.chunk = back.into(),
         }
-        // What is given back comes from a task that has ended: the next call reports why.
         Ok(())
     }
 }

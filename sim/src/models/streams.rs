@@ -9,9 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use sameriver_connectors::{
-    COLLECT_SCHEME, CollectKey, Collector, STDIN, STDOUT, TextIn, TextOut,
-};
+use sameriver_connectors::{COLLECT_SCHEME, CollectKey, Collector, STDIN, STDOUT, TextIn, TextOut};
 use sameriver_runtime::{BoxFuture, RandomStream, World};
 
 use crate::counters::lock;

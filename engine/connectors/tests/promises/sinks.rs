@@ -10,7 +10,7 @@ use sameriver_operator::sink::SinkError;
 use sameriver_runtime::BoxFuture;
 use sameriver_runtime::sync::Semaphore;
 
-use crate::site::Site;
+use crate::site::{Site, args};
 
 fn error(result: Result<(), SinkError>) -> String {
     let error = result.expect_err("the output is bad");
@@ -59,16 +59,19 @@ fn nothing_is_lost_when_the_disk_is_slower_than_the_records() {
 }
 
 #[test]
-fn a_file_has_its_final_name_only_after_the_end() {
+fn a_file_has_its_final_name_only_after_its_commit() {
     let site = Site::new("growing");
     let sink = FileSink::lines(&site.folder);
     let (mut writer, wake) = site.writer(&sink, 0, 1).expect("a good folder");
     writer.write(&mut batch_of([1_u64])).expect("a good folder");
-    writer.flush().expect("a good folder");
-    site.wait(wake.wait());
-    assert_eq!(site.names(), ["part-0.txt.inprogress"]);
     site.finish(&mut *writer, &wake).expect("a good folder");
-    assert_eq!(site.names(), ["part-0.txt"]);
+    let staged = site.staged(&mut *writer, &wake).expect("a good folder");
+    assert_eq!(site.names(), [".part-0-a1-0.txt.inprogress"]);
+    for _ in 0..2 {
+        let committed = site.commit::<u64>(&sink, args(site.surroundings(), 0, 1), staged.clone());
+        committed.expect("a free name, or ours");
+        assert_eq!(site.names(), ["part-0.txt"]);
+    }
 }
 
 #[test]
@@ -131,12 +134,15 @@ fn a_single_file_needs_a_single_writer() {
     let (mut writer, wake) = site.writer(&sink, 0, 1).expect("one writer");
     writer.write(&mut batch_of([1_u64])).expect("a good folder");
     site.finish(&mut *writer, &wake).expect("a good folder");
+    let staged = site.staged(&mut *writer, &wake).expect("a good folder");
+    let committed = site.commit::<u64>(&sink, args(site.surroundings(), 0, 1), staged);
+    committed.expect("a free name");
     assert_eq!(site.text("all.txt"), "1\n");
     assert_eq!(site.names(), ["all.txt"]);
 }
 
 #[test]
-fn collected_records_come_by_subtask_and_then_by_arrival() {
+fn collected_records_come_by_subtask_and_then_as_they_were_written() {
     let site = Site::new("collect");
     let sink = Collect::named("numbers");
     site.write(&sink, 1, vec![3_u64, 1]).expect("a collector");

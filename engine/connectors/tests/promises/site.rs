@@ -11,7 +11,7 @@ use sameriver_model::codec::wire;
 use sameriver_model::{
     AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId,
 };
-use sameriver_operator::sink::{Sink, SinkError, SinkWriter, WriterArgs};
+use sameriver_operator::sink::{CommitError, Committable, Sink, SinkError, SinkWriter, WriterArgs};
 use sameriver_operator::source::{
     EnumeratorArgs, ReadBatch, ReadStatus, ReaderArgs, Source, SourceError, SourceReader,
     SplitEnumerator, Surroundings,
@@ -168,17 +168,11 @@ impl Site {
     ) -> Result<(Box<dyn SinkWriter<T>>, Wake), SinkError> {
         let surroundings = self.surroundings();
         let wake = surroundings.wake.clone();
-        let writer = sink.writer(WriterArgs {
-            surroundings,
-            subtask: subtask(index),
-            attempt: AttemptNumber::new(1),
-            parallelism: Parallelism::new(parallelism).unwrap(),
-            commits: CommitRule::AtEnd,
-        })?;
+        let writer = sink.writer(args(surroundings, index, parallelism))?;
         Ok((writer, wake))
     }
 
-    /// Writes records in slices of two and finishes.
+    /// Writes records in slices of two, finishes and commits.
     pub(crate) fn write<T: Element>(
         &self,
         sink: &impl Sink<T>,
@@ -197,7 +191,40 @@ impl Site {
             }
             writer.write(&mut batch)?;
         }
-        self.finish(&mut *writer, &wake)
+        self.finish(&mut *writer, &wake)?;
+        let staged = self.staged(&mut *writer, &wake)?;
+        let committed = self.commit(sink, args(self.surroundings(), index, 9), staged);
+        committed.expect("what was staged can be committed");
+        Ok(())
+    }
+
+    /// Waits for what was staged.
+    pub(crate) fn staged<T>(
+        &self,
+        writer: &mut dyn SinkWriter<T>,
+        wake: &Wake,
+    ) -> Result<Vec<Committable>, SinkError> {
+        loop {
+            match writer.staged()? {
+                Some(staged) => return Ok(staged),
+                None => self.wait(wake.wait()),
+            }
+        }
+    }
+
+    /// Commits with a new committer.
+    pub(crate) fn commit<T: Element>(
+        &self,
+        sink: &impl Sink<T>,
+        args: WriterArgs,
+        committables: Vec<Committable>,
+    ) -> Result<(), CommitError> {
+        let committer = sink.committer(args).expect("a good sink");
+        let Some(committer) = committer else {
+            assert!(committables.is_empty(), "nobody commits {committables:?}");
+            return Ok(());
+        };
+        self.wait(committer.commit(committables))
     }
 
     /// Finishes a writer.
@@ -217,6 +244,17 @@ impl Drop for Site {
     fn drop(&mut self) {
         // Left-over files of a failed test are better than a second panic.
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// The first attempt of a subtask of a job without checkpoints.
+pub(crate) fn args(surroundings: Surroundings, index: u32, parallelism: u32) -> WriterArgs {
+    WriterArgs {
+        surroundings,
+        subtask: subtask(index),
+        attempt: AttemptNumber::new(1),
+        parallelism: Parallelism::new(parallelism).unwrap(),
+        commits: CommitRule::AtEnd,
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sameriver_connectors::{Elements, FileSource, Generator, SocketSource, Stdin, TextIn};
 use sameriver_model::Parallelism;
-use sameriver_operator::source::{EnumeratorArgs, Source, SourceError};
+use sameriver_operator::source::{Enumerator, EnumeratorArgs, Source, SourceError};
 use sameriver_runtime::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use sameriver_runtime::{BoxFuture, Listener};
 
@@ -326,5 +326,79 @@ fn a_world_without_standard_input_says_what_it_offers() {
     assert!(
         error.to_string().contains("no service for stdin:"),
         "{error}"
+    );
+}
+
+#[test]
+fn a_file_that_changed_since_the_checkpoint_is_named_with_both_lengths_and_the_remedy() {
+    let site = Site::new("changed");
+    let path = site.file("input", b"a\nb\nc\n");
+    let source = FileSource::lines(&path);
+    for (text, length) in [(&b"a\nb\n"[..], 4), (b"a\nb\nc\nd\n", 8)] {
+        site.file("input", b"a\nb\nc\n");
+        let enumerator = enumerate(&site, &source, None).expect("a good file");
+        let snapshot = enumerator.snapshot().expect("splits can be kept");
+        site.file("input", text);
+        let mut slot = site.slot(&source, 0, Parallelism::ONE).unwrap();
+        let restored = enumerate(&site, &source, Some(snapshot.into()));
+        let mut restored = restored.expect("a snapshot");
+        let error = site.wait(async {
+            loop {
+                if let Err(error) = slot.step(&mut *restored).await {
+                    return error;
+                }
+            }
+        });
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "bad data in {} at byte 0: the file has {length} bytes, but had 6 when the job \
+                 began: put the file back as it was, or start the job anew without its checkpoints",
+                path.display()
+            )
+        );
+    }
+}
+
+fn enumerate<S: Source>(
+    site: &Site,
+    source: &S,
+    restored: Option<Bytes>,
+) -> Result<Enumerator<S>, SourceError> {
+    let args = EnumeratorArgs {
+        world: site.world.clone(),
+        parallelism: Parallelism::ONE,
+        restored,
+    };
+    site.wait(source.enumerate(args))
+}
+
+#[test]
+fn elements_of_another_list_are_refused() {
+    let site = Site::new("other-list");
+    let kept = enumerate(&site, &Elements::of(0..3_u64), None).expect("a list");
+    let kept = kept.snapshot().expect("splits can be kept");
+    let other = Elements::of(0..2_u64);
+    let mut restored = enumerate(&site, &other, Some(kept.into())).expect("a snapshot");
+    let mut slot = site.slot(&other, 0, Parallelism::ONE).unwrap();
+    let refused = site.wait(slot.step(&mut *restored));
+    let text = refused.expect_err("another list").to_string();
+    assert!(
+        text.contains("of a list of 3, but the list has 2: restore"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_input_that_cannot_be_read_again_says_so_when_a_checkpoint_asks() {
+    let site = stdin("stdin-checkpoint", Vec::new());
+    let enumerator = enumerate(&site, &Stdin::lines(), None).expect("an input");
+    let error = enumerator
+        .snapshot()
+        .expect_err("it is gone once it is read");
+    assert_eq!(
+        error.to_string(),
+        "standard input: it cannot be read again, so it takes part in no checkpoint: run the job \
+         without checkpoints, or write the input to a file first"
     );
 }
