@@ -152,13 +152,13 @@ impl FileBody {
             if hurt(&write) {
                 write.fate = Fate::Durable;
             }
-            self.redo(write, kept);
+            self.redo(&write, kept);
         }
         self.drop_durable();
     }
 
     /// Writes the first `kept` bytes of a write again.
-    fn redo(&mut self, write: Pending, kept: usize) {
+    fn redo(&mut self, write: &Pending, kept: usize) {
         let before = self.pending.len();
         let torn = write.new.slice(..kept);
         if write.new.is_empty() {

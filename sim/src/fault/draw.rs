@@ -67,15 +67,18 @@ impl Drawing<'_> {
 
     fn has_target(&self, family: FaultFamily) -> bool {
         let nodes = &self.targets.nodes;
+        let known = if family == FaultFamily::RestartWiped {
+            &self.targets.wipeable
+        } else if family == FaultFamily::CrashPoint {
+            &self.targets.crash_points
+        } else {
+            nodes
+        };
         match family.target_kind() {
-            TargetKind::Node => match family {
-                FaultFamily::RestartWiped => !self.targets.wipeable.is_empty(),
-                FaultFamily::CrashPoint => {
-                    !nodes.is_empty() && !self.targets.crash_points.is_empty()
-                }
-                FaultFamily::Zombie => !nodes.is_empty() && !self.targets.timeouts.is_empty(),
-                _other => !nodes.is_empty(),
-            },
+            TargetKind::Node if family == FaultFamily::Zombie => {
+                !nodes.is_empty() && !self.targets.timeouts.is_empty()
+            }
+            TargetKind::Node => !nodes.is_empty() && !known.is_empty(),
             TargetKind::Link => nodes.len() > 1,
             TargetKind::Disk => !self.targets.disks.is_empty(),
             TargetKind::Store => self.targets.store,
@@ -463,6 +466,6 @@ mod tests {
         let sum: u64 = (0..10_000)
             .map(|_| exponential(draws.next_u64(), 1_000))
             .sum();
-        assert!((900_0000..1_150_0000).contains(&sum), "{sum}");
+        assert!((9_000_000..11_500_000).contains(&sum), "{sum}");
     }
 }

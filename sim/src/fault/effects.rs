@@ -12,9 +12,9 @@ use super::family::FaultFamily;
 /// |---|---|
 /// | crash, restart-wiped, crash-point | a node that started again |
 /// | pause, zombie | a task that went on later |
-/// | cut-both, cut-one-way, clog, slow-link, latency | a byte, or a request to connect, that was held up |
+/// | cut-both, cut-one-way, clog, slow-link, latency | a byte or connect that was held up |
 /// | reset | a connection that broke |
-/// | connect-refused, connect-hang | a request to connect that was refused, or left without an answer |
+/// | connect-refused, connect-hang | a connect that was refused, or got no answer |
 /// | disk-eio, disk-enospc, disk-fsync-lost | an operation that failed |
 /// | disk-slow, blob-latency | an operation that took longer |
 /// | blob-error-burst, blob-unanswered | a request that failed |

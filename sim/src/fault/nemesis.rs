@@ -47,7 +47,7 @@ impl Nemesis {
             let episode = episode.clone();
             match episode.at {
                 Trigger::Nanos(at) => {
-                    sim.act_at(at, move |sim| sim.begin(number, episode));
+                    sim.act_at(at, move |sim| sim.begin(number, &episode));
                 }
                 Trigger::Pass { .. } => lock(sim.board()).await_pass(number, episode),
             }
@@ -90,23 +90,23 @@ impl SimWorld {
         let generation = self.generation(node);
         let due = lock(self.board()).pass(node, place);
         for (number, episode) in due {
-            self.begin(number, episode);
+            self.begin(number, &episode);
         }
         self.generation(node) != generation
     }
 
-    fn begin(&self, number: Number, episode: Episode) {
-        if lock(self.board()).is_healed() || self.is_moot(&episode) {
+    fn begin(&self, number: Number, episode: &Episode) {
+        if lock(self.board()).is_healed() || self.is_moot(episode) {
             return;
         }
-        self.trace_fault(Event::Fault, number, &episode);
+        self.trace_fault(Event::Fault, number, episode);
         let duration = episode.duration_nanos;
         let until = self.now_nanos().saturating_add(duration);
-        let limit = self.disk_limit(&episode);
+        let limit = self.disk_limit(episode);
         lock(self.board()).begin(number, episode.clone(), limit);
         match &episode.target {
-            Target::Node(node) => self.begin_at_node(number, &episode, node),
-            Target::Link { from, to } => self.begin_at_link(number, &episode, from, to, until),
+            Target::Node(node) => self.begin_at_node(number, episode, node),
+            Target::Link { from, to } => self.begin_at_link(number, episode, from, to, until),
             // They ask the board.
             Target::Disk(_) | Target::Store => {}
         }

@@ -118,22 +118,21 @@ impl Link {
         let mut delay = self.latency_nanos.saturating_add(jitter);
         let mut not_before = 0;
         for fault in &mut self.faults {
-            match fault.family {
-                FaultFamily::Latency => {
-                    fault.asked += 1;
-                    let salt = u64::from(fault.parameters.salt);
-                    let bits = xxh3_64_with_seed(&fault.asked.to_le_bytes(), salt);
-                    delay = delay.saturating_add(added_delay(fault.parameters, bits));
-                }
-                FaultFamily::SlowLink => {
-                    let speed = u128::from(fault.parameters.bytes_per_second.max(1));
-                    let takes = u128::from(counts) * SECOND_NANOS / speed;
-                    let takes = u64::try_from(takes).unwrap_or(u64::MAX);
-                    sent = sent.max(self.busy_until).saturating_add(takes);
-                    self.busy_until = sent;
-                }
-                FaultFamily::Clog => not_before = fault.until.max(not_before),
-                _other => continue,
+            if fault.family == FaultFamily::Latency {
+                fault.asked += 1;
+                let salt = u64::from(fault.parameters.salt);
+                let bits = xxh3_64_with_seed(&fault.asked.to_le_bytes(), salt);
+                delay = delay.saturating_add(added_delay(fault.parameters, bits));
+            } else if fault.family == FaultFamily::SlowLink {
+                let speed = u128::from(fault.parameters.bytes_per_second.max(1));
+                let takes = u128::from(counts) * SECOND_NANOS / speed;
+                let takes = u64::try_from(takes).unwrap_or(u64::MAX);
+                sent = sent.max(self.busy_until).saturating_add(takes);
+                self.busy_until = sent;
+            } else if fault.family == FaultFamily::Clog {
+                not_before = fault.until.max(not_before);
+            } else {
+                continue;
             }
             effects.add(fault.family, counts);
         }
