@@ -4,8 +4,8 @@
 //! Reading order: this file → `standby` → `driver`, `reports` and `planning` → `enumerators` →
 //! `keeper`; `door` and `connection` are who comes in.
 //!
-//! Invariant: without leadership nothing is deployed, written or deleted. The loop waits for nothing
-//! but its inputs: a task manager that does not read fills its own bounded queue and is then lost.
+//! Invariant: without leadership nothing is deployed, written or deleted. The loop waits for
+//! nothing but its inputs: a task manager that does not read fills its own bounded queue and is then lost.
 //! Knows no record type.
 
 use std::io;

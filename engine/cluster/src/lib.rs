@@ -24,8 +24,11 @@ pub use embedded::{EmbeddedCluster, EmbeddedJob};
 pub use job_control::{CheckpointRequestError, JobControl, JobGone, JobReport, JobRequests};
 pub use job_master::JobMaster;
 pub use outcome::{JobCounts, JobOutcome, VertexMetrics};
+pub use sameriver_control::trigger::{
+    AnyOf, EveryBytes, EveryInterval, EveryRecords, OnMarker, TriggerPolicy,
+};
 pub use sameriver_control::{
-    Backoff, CheckpointSettings, FailurePolicy, JobEnd, JobStatus, RestartStrategy, trigger,
+    Backoff, CheckpointSettings, FailurePolicy, JobEnd, JobStatus, RestartStrategy,
 };
 pub use settings::{ClusterCheckpoints, ClusterSettings, ClusterSettingsError};
 pub use task_manager::TaskManagerError;

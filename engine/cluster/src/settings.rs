@@ -283,7 +283,8 @@ mod tests {
         let error = settings.validate().unwrap_err().to_string();
         assert_eq!(
             error,
-            "heartbeat_timeout 1.5s is too short beside heartbeat_interval 1s: set it to at least 2s"
+            "heartbeat_timeout 1.5s is too short beside heartbeat_interval 1s: set it to at least \
+             2s"
         );
     }
 

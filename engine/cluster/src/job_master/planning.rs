@@ -1,6 +1,6 @@
 //! Prepares attempts: reads what they start from, makes the enumerators, says what is deployed.
 //!
-//! Invariant: an attempt starts from the checkpoint that the machine names and from no other one; one
+//! Invariant: an attempt starts from the checkpoint that the machine names and from no other; one
 //! that cannot be read, or is not of this job, is an error that says what to do.
 
 use sameriver_control::{Fact, PlacedSubtask};
@@ -52,7 +52,7 @@ impl Driver<'_> {
         let (ours, plan) = (self.site.graph.fingerprint(), self.site.graph.plan());
         let refused = match result {
             Ok(metadata) if metadata.fingerprint != ours => format!(
-                "checkpoint {named} was taken by another job graph ({:016x}, this one {ours:016x}): \
+                "checkpoint {named} was taken by another job graph ({:016x}, this {ours:016x}): \
                  run the job that took it, or use another store",
                 metadata.fingerprint
             ),

@@ -280,7 +280,8 @@ impl Hosting {
         self.attempt = Some(attempt);
         self.order = 0;
         self.completed = None;
-        info!(task_manager = %self.site.index, %attempt, subtasks = deploy.subtasks.len(), "deploy");
+        let count = deploy.subtasks.len();
+        info!(task_manager = %self.site.index, %attempt, subtasks = count, "deploy");
         let placement = Arc::new(Placement {
             here: self.site.index,
             hosts: {

@@ -116,7 +116,7 @@ impl Seeker {
                 if folder.is_over(&self.world).await {
                     return Ok(None);
                 }
-                warn!(task_manager = %self.index, cause = seen, ?within, "no job master: looking on");
+                warn!(task_manager = %self.index, cause = seen, "no job master: looking on");
                 until = self.world.now().saturating_add(within);
             }
             self.world.sleep(self.settings.connect_retry).await;
