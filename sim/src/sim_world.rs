@@ -124,8 +124,8 @@ impl SimWorld {
         self.world_of(&site)
     }
 
-    /// Starts the node and says what runs on it: `start` is called now and at each later start, with
-    /// the world of that life. It spawns and returns.
+    /// Starts the node and says what runs on it: `start` is called now and at each later start,
+    /// with the world of that life. It spawns and returns.
     pub fn boot(&self, name: &str, start: impl Fn(World) + Send + Sync + 'static) {
         let world = self.node(name);
         let start: Boot = Arc::new(start);
