@@ -169,7 +169,8 @@ impl<P: LineParser> LineFeed<P> {
         Ok(feeding)
     }
 
-    /// Where the first line starts that was not handed out, once the task has said where lines start.
+    /// Where the first line starts that was not handed out; `None` before the task has said where
+    /// lines start.
     pub(crate) fn next_start(&self) -> Option<u64> {
         self.cutter.as_ref().map(LineCutter::start)
     }

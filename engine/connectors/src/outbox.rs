@@ -1,9 +1,9 @@
 //! The bounded queue between a writer on the slot's thread and the task that writes for it.
 //!
-//! Invariant: the writer never waits; items are written in the order in which they were offered, and
-//! a stage stands behind all items that were offered before it; [`Outbox::finish`] answers `Done`
-//! only after the task has ended well. A queue that is dropped before `finish` was called is
-//! abandoned: the task is told, and must not make its work visible. Does not know what the items are.
+//! Invariant: the writer never waits; items are written in the order in which they were offered,
+//! and a stage stands behind all items that were offered before it; [`Outbox::finish`] answers
+//! `Done` only after the task has ended well. A queue that is dropped before `finish` was called is
+//! abandoned: the task is told, and must not make its work visible. Does not know what items are.
 
 use std::collections::VecDeque;
 

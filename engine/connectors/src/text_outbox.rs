@@ -1,6 +1,7 @@
 //! Gathers lines into chunks and hands them to the task that writes them.
 //!
-//! Invariant: a chunk is whole lines; a chunk goes out when it reaches its size or is flushed. While the queue is full the chunk grows by no more than the slices that were let in.
+//! Invariant: a chunk is whole lines; a chunk goes out when it reaches its size or is flushed. While
+//! the queue is full the chunk grows by no more than the slices that were let in.
 //! Does not know where the chunks go.
 
 use std::fmt::Display;
@@ -13,7 +14,7 @@ use sameriver_operator::sink::{Committable, SinkError};
 
 use crate::outbox::Outbox;
 
-/// From this many bytes on a chunk is handed on without a flush, unless the sink wants smaller ones.
+/// From this many bytes on a chunk is handed on without a flush, unless the sink wants less.
 pub(crate) const CHUNK_BYTES: usize = 128 * 1024;
 
 /// A queue of chunks in front of a task.

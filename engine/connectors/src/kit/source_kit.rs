@@ -18,7 +18,7 @@ const SHAPES: [(u32, usize); 4] = [(1, 1), (1, 3), (2, 1), (3, 2)];
 /// Reads a source, takes a snapshot after every step, and restores it.
 ///
 /// At each cut: the readers that were asked for the snapshot must go on as if nothing had been; new
-/// readers must read exactly the rest, twice; a snapshot of restored readers must be worth the same.
+/// readers must read exactly the rest, twice; a snapshot of restored readers is worth the same.
 /// With one reader this is compared split by split, in order; with more, as a whole. Give it an
 /// input of some dozens of records in several splits: the work grows with the square of both.
 ///

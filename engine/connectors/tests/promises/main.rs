@@ -1,4 +1,5 @@
-//! What connectors promise, in the real world: [`sources`], [`sinks`], [`commits`], on a [`site`] of their own.
+//! What connectors promise, in the real world: [`sources`], [`sinks`] and their [`commits`], on a
+//! [`site`] of their own.
 #![forbid(unsafe_code)]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
