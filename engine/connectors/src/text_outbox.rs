@@ -1,6 +1,6 @@
 //! Gathers lines into chunks and hands them to the task that writes them.
 //!
-//! Invariant: a chunk is whole lines; a chunk goes out when it reaches its size or is flushed. While
+//! Invariant: a chunk is whole lines; one goes out when it reaches its size or is flushed. While
 //! the queue is full the chunk grows by no more than the slices that were let in.
 //! Does not know where the chunks go.
 
