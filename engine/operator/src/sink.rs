@@ -175,9 +175,9 @@ pub trait Committer: Send + Sync {
 
     /// Removes what earlier attempts of this subtask have staged or begun and nobody will commit.
     ///
-    /// Called once, at the end of the job: nothing follows, and all that this subtask had to commit,
-    /// restored committables included, is committed. Not called after a failure. It may touch only
-    /// what belongs to attempts below its own.
+    /// Called once, at the end of the job: nothing follows, and all that this subtask had to
+    /// commit, restored committables included, is committed. Not called after a failure. It may
+    /// touch only what belongs to attempts below its own.
     ///
     /// # Errors
     /// [`CommitError`], as for a commit.
