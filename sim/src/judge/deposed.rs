@@ -52,14 +52,12 @@ fn facts(history: &History) -> Result<u64, Finding> {
                 checkpoint,
                 what,
             }) if *attempt < newest => {
-                let publication = published.of(*checkpoint);
-                let is_published = publication.is_some_and(|publication| {
-                    publication.position < position
-                        && attempt.epoch() >= publication.attempt.epoch()
-                });
+                let publication = published.lets(*attempt, *checkpoint);
+                let is_published =
+                    publication.is_some_and(|publication| publication.position < position);
                 if !is_published {
                     return Err(breach(format!(
-                        "{operator} of {attempt} committed {what} of {checkpoint}, which is not \
+                        "{operator} of {attempt} committed {what}, staged for {checkpoint}, which is not \
                          published, after {newest} was granted"
                     )));
                 }

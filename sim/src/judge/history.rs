@@ -73,17 +73,24 @@ impl History {
     pub fn publications(&self) -> Publications {
         let mut published = Publications::default();
         for (position, fact) in self.facts() {
-            if let Fact::Published(record) = fact {
-                published.take(position, record);
+            match fact {
+                Fact::Published(record) => published.take(position, record),
+                Fact::Said(Seen::AttemptStarted { attempt, from }) => {
+                    published.starts.insert(*attempt, *from);
+                }
+                Fact::Said(_) => {}
             }
         }
         published
     }
 }
 
-/// When each checkpoint came to be.
+/// When each checkpoint came to be, and which attempts began from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Publications(BTreeMap<CheckpointId, Publication>);
+pub struct Publications {
+    published: BTreeMap<CheckpointId, Publication>,
+    starts: BTreeMap<AttemptNumber, Option<CheckpointId>>,
+}
 
 /// The instant at which a checkpoint came to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,13 +106,13 @@ impl Publications {
         for named in record.reached() {
             let attempt = named.attempt;
             let publication = Publication { attempt, position };
-            self.0.entry(named.id).or_insert(publication);
+            self.published.entry(named.id).or_insert(publication);
         }
     }
 
     /// When a checkpoint came to be, if it did.
     pub fn of(&self, checkpoint: CheckpointId) -> Option<Publication> {
-        self.0.get(&checkpoint).copied()
+        self.published.get(&checkpoint).copied()
     }
 
     /// Whether this attempt's checkpoint of that id is the one that was published.
@@ -114,9 +121,23 @@ impl Publications {
         published.is_some_and(|published| published.attempt == attempt)
     }
 
+    /// The first publication that lets an attempt commit what was staged for a checkpoint: that of
+    /// the checkpoint or a later one, of the attempt itself, or of what the attempt began from.
+    ///
+    /// A checkpoint that comes to nothing leaves what was staged for it to the next one.
+    pub fn lets(&self, attempt: AttemptNumber, staged: CheckpointId) -> Option<Publication> {
+        let start = self.starts.get(&attempt).copied().flatten();
+        let later = self.published.range(staged..);
+        let lets = later.filter(|(id, publication)| {
+            publication.attempt == attempt || start.is_some_and(|start| **id <= start)
+        });
+        let lets = lets.map(|(_, publication)| *publication);
+        lets.min_by_key(|publication| publication.position)
+    }
+
     /// How many checkpoints came to be.
     pub fn count(&self) -> u64 {
-        self.0.len() as u64
+        self.published.len() as u64
     }
 }
 

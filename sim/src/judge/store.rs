@@ -77,8 +77,8 @@ impl StoreEvent {
 /// How a store's bytes are read; made from the formats of the storage room.
 #[derive(Clone, Copy)]
 pub struct StoreFormat {
-    /// Reads a record of the job log.
-    pub record: fn(&[u8]) -> Result<JobRecord, String>,
+    /// Reads the record of the job log that has this sequence.
+    pub record: fn(u64, &[u8]) -> Result<JobRecord, String>,
     /// Reads a checkpoint's metadata.
     pub metadata: fn(&[u8]) -> Result<CheckpointMetadata, String>,
 }
@@ -131,7 +131,8 @@ impl<'a> StoreWalk<'a> {
         if before.is_some_and(|highest| sequence <= highest) {
             return Ok(None);
         }
-        let record = (self.format.record)(bytes).map_err(|error| format!("{path}: {error}"))?;
+        let record =
+            (self.format.record)(sequence, bytes).map_err(|error| format!("{path}: {error}"))?;
         if record.sequence != sequence {
             return Err(format!("{path} says it is record {}", record.sequence));
         }
@@ -241,7 +242,7 @@ pub(crate) mod by_hand {
     pub(crate) const FOLDER: &str = "jobs/test/";
 
     pub(crate) const FORMAT: StoreFormat = StoreFormat {
-        record: |bytes| wire::decode(bytes).map_err(|error| error.to_string()),
+        record: |_, bytes| wire::decode(bytes).map_err(|error| error.to_string()),
         metadata: |bytes| wire::decode(bytes).map_err(|error| error.to_string()),
     };
 

@@ -88,12 +88,15 @@ fn allowed_since(history: &History) -> BTreeMap<&str, Monotonic> {
     let mut allowed: BTreeMap<&str, Monotonic> = BTreeMap::new();
     for (_, fact) in history.facts() {
         let Fact::Said(Seen::Committed {
-            checkpoint, what, ..
+            attempt,
+            checkpoint,
+            what,
+            ..
         }) = fact
         else {
             continue;
         };
-        let Some(publication) = published.of(*checkpoint) else {
+        let Some(publication) = published.lets(*attempt, *checkpoint) else {
             continue;
         };
         let since = history.sightings[publication.position].at;
