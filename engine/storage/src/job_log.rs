@@ -23,7 +23,7 @@ use crate::layout::{self, Named};
 use crate::patience::Patience;
 pub use error::LogError;
 pub use lead::{Appended, Lead, Leadership};
-pub(crate) use record::decode;
+pub use record::decode;
 #[cfg(test)]
 pub(crate) use record::encode;
 

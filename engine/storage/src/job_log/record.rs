@@ -20,8 +20,11 @@ pub(crate) fn encode(record: &JobRecord) -> Bytes {
     FORMAT.seal(record).into()
 }
 
-/// The record of a file whose name says `sequence`.
-pub(crate) fn decode(file: &str, sequence: u64, bytes: &[u8]) -> Result<JobRecord, ReadError> {
+/// The record of a file, which errors call `file` and whose name says `sequence`.
+///
+/// # Errors
+/// [`ReadError`], all but [`ReadError::Store`].
+pub fn decode(file: &str, sequence: u64, bytes: &[u8]) -> Result<JobRecord, ReadError> {
     let record: JobRecord = FORMAT.open(file, bytes)?;
     if record.sequence != sequence {
         let found = record.sequence;
