@@ -170,8 +170,18 @@ impl<T: Element, E> DataStream<T, E> {
             drop(graph);
             return self.marked();
         }
-        let link = move |name: &str, next| build::assign_watermarks(name, strategy.clone(), next);
-        self.link("watermarks", link)
+        // Its state is found by its place in the job: nobody has to name it.
+        let uid = format!("watermarks-{}", self.draft.graph_mut().operators().len());
+        let behaviour = typed::link(move |_, args, next| {
+            build::assign_watermarks(&uid, strategy.clone(), args, next)
+        });
+        let operator = Operator::new(
+            "watermarks",
+            "watermarks",
+            OperatorKind::Stateless,
+            behaviour,
+        );
+        self.then(operator.emits(typed::stream_type::<T>()))
     }
 
     /// The source whose output this is, if nobody else reads it and nothing else was asked for.

@@ -88,13 +88,7 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
             "reduce",
             vec!["value".to_owned()],
             move |name, args, next| {
-                Ok(keyed::reduce(
-                    name,
-                    selector.clone(),
-                    merge.clone(),
-                    args,
-                    next,
-                ))
+                keyed::reduce(name, selector.clone(), merge.clone(), args, next)
             },
         )
     }
@@ -112,15 +106,7 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
             uid,
             "sum",
             vec!["value".to_owned()],
-            move |name, args, next| {
-                Ok(keyed::sum(
-                    name,
-                    selector.clone(),
-                    number.clone(),
-                    args,
-                    next,
-                ))
-            },
+            move |name, args, next| keyed::sum(name, selector.clone(), number.clone(), args, next),
         )
     }
 
@@ -135,15 +121,7 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
             uid,
             "min",
             vec!["value".to_owned()],
-            move |name, args, next| {
-                Ok(keyed::min(
-                    name,
-                    selector.clone(),
-                    number.clone(),
-                    args,
-                    next,
-                ))
-            },
+            move |name, args, next| keyed::min(name, selector.clone(), number.clone(), args, next),
         )
     }
 
@@ -158,15 +136,7 @@ impl<T: Element, S: SelectKey<T>, E> KeyedStream<T, S, E> {
             uid,
             "max",
             vec!["value".to_owned()],
-            move |name, args, next| {
-                Ok(keyed::max(
-                    name,
-                    selector.clone(),
-                    number.clone(),
-                    args,
-                    next,
-                ))
-            },
+            move |name, args, next| keyed::max(name, selector.clone(), number.clone(), args, next),
         )
     }
 

@@ -126,7 +126,7 @@ pub(crate) fn source<S: Source>(
                     .expect("a source's watermarks are for its records")
                     .clone()
             });
-            Ok(build::source_driver(name, reader, watermarks, next.typed()))
+            build::source_driver(name, reader, watermarks, args, next.typed())
         };
     let enumerate = move |args: EnumeratorArgs| {
         let (name, enumerator) = (name.clone(), enumerated.enumerate(args));
@@ -140,18 +140,21 @@ type Strategy = sameriver_graph::operator::AnyStrategy;
 /// The writing end of a sink.
 pub(crate) fn sink<T: Element>(sink: Arc<impl Sink<T>>) -> Behaviour {
     let link: Arc<OpenLink> = Arc::new(move |name, args, _| {
-        let writer = sink.writer(WriterArgs {
+        let told = || WriterArgs {
             surroundings: args.surroundings.clone(),
             subtask: args.subtask,
             attempt: args.attempt,
             parallelism: args.parallelism,
             commits: args.commits,
-        });
-        let writer = writer.map_err(|cause| OperatorError::Sink {
+        };
+        let refused = |cause| OperatorError::Sink {
             operator: name.to_owned(),
             cause,
-        })?;
-        Ok(AnyConsumer::of::<T>(build::sink(name, writer)))
+        };
+        let writer = sink.writer(told()).map_err(refused)?;
+        let committer = sink.committer(told()).map_err(refused)?;
+        let link = build::sink(name, writer, committer, args)?;
+        Ok(AnyConsumer::of::<T>(link))
     });
     Behaviour::Link(link)
 }

@@ -104,9 +104,7 @@ impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
         let (selector, windows) = (self.keyed.selector.clone(), self.windows);
         let behaviour = typed::link(move |name, args, next| {
             let (selector, aggregate) = (selector.clone(), aggregate.clone());
-            Ok(window::aggregate(
-                name, selector, windows, aggregate, None, args, next,
-            ))
+            window::aggregate(name, selector, windows, aggregate, None, args, next)
         });
         let operator = self.operator::<A>(uid, behaviour);
         self.keyed.stream.then(operator)
@@ -149,15 +147,7 @@ impl<T: Element, S: SelectKey<T>, E> WindowedStream<T, S, E> {
         let (selector, windows) = (self.keyed.selector.clone(), self.windows);
         let behaviour = typed::link_with_side(move |name, args, next, late| {
             let (selector, aggregate) = (selector.clone(), aggregate.clone());
-            Ok(window::aggregate(
-                name,
-                selector,
-                windows,
-                aggregate,
-                Some(late),
-                args,
-                next,
-            ))
+            window::aggregate(name, selector, windows, aggregate, Some(late), args, next)
         });
         let operator = self.operator::<A>(uid, behaviour);
         let operator = operator.with_output("late", typed::stream_type::<T>());

@@ -35,10 +35,9 @@ pub(crate) struct Branch<T> {
 
 impl<T> Branch<T> {
     pub(crate) fn new(next: Box<dyn Consumer<T>>) -> Self {
-        Self {
-            next,
-            progress: Progress::Done,
-        }
+        // After a restore, something may be left that only `resume` reaches.
+        let progress = Progress::More;
+        Self { next, progress }
     }
 
     pub(crate) fn watermark(

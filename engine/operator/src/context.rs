@@ -70,6 +70,10 @@ pub struct Context {
     pub records_read: u64,
     /// How many late records operators dropped in this call; they add to it.
     pub late_dropped: u64,
+    /// How many records on which a user's function failed were skipped in this call.
+    pub records_skipped: u64,
+    /// How many records on which a user's function failed became dead letters in this call.
+    pub dead_letters: u64,
     /// The used records of the slot; links add to it, and drop one for each record they make.
     pub spent: Spent,
 }
@@ -83,6 +87,8 @@ impl Context {
             position: Position::None,
             records_read: 0,
             late_dropped: 0,
+            records_skipped: 0,
+            dead_letters: 0,
             spent: Spent::default(),
         }
     }

@@ -8,10 +8,11 @@ use std::fmt;
 
 use sameriver_model::FailureKind;
 use sameriver_model::codec::ordered::OrderedError;
+use sameriver_state::RestoreError;
 use thiserror::Error;
 
 use crate::context::Position;
-use crate::sink::SinkError;
+use crate::sink::{CommitError, SinkError};
 use crate::source::SourceError;
 
 /// Whatever a user's function returns as its error.
@@ -117,6 +118,30 @@ pub enum OperatorError {
         /// What the state backend reported.
         cause: Box<dyn Error + Send + Sync>,
     },
+    /// What a sink has staged can never be committed.
+    #[error("sink {operator}: {cause}")]
+    Commit {
+        /// The sink's name.
+        operator: String,
+        /// What the committer reported.
+        cause: CommitError,
+    },
+    /// What an operator holds cannot be written into a snapshot.
+    #[error("snapshot of operator {operator}: {cause}")]
+    Snapshot {
+        /// The operator's uid.
+        operator: String,
+        /// What is wrong, with the type.
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// A snapshot is not one that this operator can start from.
+    #[error("operator {operator} cannot start from the checkpoint: {cause}")]
+    Restore {
+        /// The operator's uid.
+        operator: String,
+        /// What is wrong, with a remedy.
+        cause: RestoreError,
+    },
     /// A limit of the settings was exceeded.
     #[error(
         "operator {operator} at {position}: {what} {value} is above the limit {limit}: {remedy}"
@@ -170,10 +195,34 @@ impl OperatorError {
         }
     }
 
+    /// Something cannot be turned into bytes.
+    pub(crate) fn snapshot(operator: &str, cause: impl Error + Send + Sync + 'static) -> Self {
+        Self::Snapshot {
+            operator: operator.to_owned(),
+            cause: Box::new(cause),
+        }
+    }
+
+    /// A section of a snapshot is refused.
+    pub(crate) fn restore(operator: &str, cause: RestoreError) -> Self {
+        let operator = operator.to_owned();
+        Self::Restore { operator, cause }
+    }
+
     /// What to do about it.
     pub fn kind(&self) -> FailureKind {
         match self {
-            Self::User { .. } | Self::Codec { .. } => FailureKind::User,
+            Self::User { .. } | Self::Codec { .. } | Self::Snapshot { .. } => FailureKind::User,
+            Self::Commit { .. } => FailureKind::OutputUnwritable,
+            Self::Restore { cause, .. } => match cause {
+                RestoreError::Version { .. }
+                | RestoreError::Declared { .. }
+                | RestoreError::Undeclared { .. }
+                | RestoreError::ForeignKey { .. } => FailureKind::User,
+                RestoreError::Unreadable { .. }
+                | RestoreError::ForeignGroup { .. }
+                | RestoreError::KeyTwice { .. } => FailureKind::Internal,
+            },
             Self::Source { cause, .. } => match cause {
                 SourceError::Unreadable { .. } => FailureKind::InputUnreadable,
                 SourceError::BadData { .. } => FailureKind::BadData,

@@ -3,7 +3,8 @@
 //! Reading order: [`consumer`] → [`context`] and [`spent`] → [`chain`] and [`typed_head`] → [`outputs`] →
 //! [`edge_codec`] → [`source`] and [`source_head`] → [`sink`] → [`open`]; then what is built of
 //! them: [`source_driver`] → [`watermark`] → [`out`] and [`transform`] → [`key_selector`] →
-//! [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every factory.
+//! [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every factory. Snapshots:
+//! `saved` and `event_clock`, then each operator's own.
 //!
 //! Invariant: an operator spawns nothing, sleeps never and reads no clock; what it needs comes in
 //! with the call. Only [`source`], [`source_head`] and [`sink`] know the world.
@@ -16,16 +17,21 @@ pub mod build;
 pub mod chain;
 pub mod consumer;
 pub mod context;
+#[cfg(test)]
+mod continuity;
 mod drained;
 pub mod edge_codec;
 pub mod enumerator;
 pub mod error;
+mod event_clock;
 pub mod key_selector;
 pub mod keyed;
 pub mod open;
 pub mod out;
 pub mod outputs;
 mod pass_on;
+mod saved;
+mod side;
 pub mod sink;
 pub mod sink_link;
 pub mod source;

@@ -63,6 +63,23 @@ impl<'a, T> Out<'a, T> {
         self.push(record, Some(time.into()));
     }
 
+    /// Where the results end now.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            len: self.records.len(),
+            mixed: self.mixed,
+        }
+    }
+
+    /// Takes back what was emitted since.
+    pub(crate) fn rewind(&mut self, to: Mark) {
+        self.records.truncate(to.len);
+        if let Some(times) = self.times {
+            times.truncate(to.len);
+        }
+        self.mixed = to.mixed;
+    }
+
     /// From now on, results are those of an input at `time`.
     #[inline]
     pub(crate) fn set_time(&mut self, time: Option<EventTime>) {
@@ -98,6 +115,13 @@ impl<'a, T> Out<'a, T> {
             spent.drop_one();
         }
     }
+}
+
+/// A place among the results of a slice.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    len: usize,
+    mixed: bool,
 }
 
 /// Takes every record out of `batch`, with its event time. After an error the rest is gone too.

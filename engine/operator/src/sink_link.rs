@@ -1,27 +1,137 @@
-//! The end of a chain that writes to a sink.
+//! The end of a chain that writes to a sink, and commits what the sink stages.
 //!
-//! Invariant: `finish` answers `Done` only when the writer says that everything is outside.
+//! Invariant: `finish` answers `Done` only when the writer says that everything is outside, and,
+//! in a job without checkpoints, committed. A snapshot is done only when everything before its
+//! barrier is outside, and holds every committable that is not confirmed, also of older checkpoints.
+//! Nothing is committed because a sink goes away. When everything is committed and nothing follows,
+//! the committer sweeps, once.
+
+mod commits;
 
 use std::sync::Arc;
 
-use sameriver_model::{Barrier, Batch, CheckpointId, Element, SectionWriter, Watermark};
+use sameriver_model::{
+    Barrier, Batch, CheckpointId, Element, SectionKind, SectionWriter, Watermark,
+};
+use sameriver_state::RestoreError;
 
 use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
-use crate::sink::{SinkError, SinkWriter};
+use crate::open::{CommitRule, OpenArgs};
+use crate::saved;
+use crate::sink::{Committer, SinkError, SinkWriter};
+use commits::{Commits, Staged};
+
+/// The checkpoint of what a job stages that takes none; real ones are counted from 1.
+const AT_END: CheckpointId = CheckpointId::new(0);
 
 struct SinkLink<T> {
     name: Arc<str>,
     writer: Box<dyn SinkWriter<T>>,
-    finishing: bool,
-    staging: bool,
+    /// For sinks that commit.
+    commits: Option<Commits>,
+    rule: CommitRule,
+    /// The last barrier, until the writer says what it came to.
+    staging: Option<CheckpointId>,
+    /// Whether a snapshot waits for that.
+    is_saving: bool,
+    /// The first checkpoint that has everything that was ever written.
+    last: Option<CheckpointId>,
+    ending: Ending,
+}
+
+/// How far `finish` came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It was not called.
+    Open,
+    /// The writer hands on what it has.
+    Writing,
+    /// The writer says what is to be committed.
+    Staging,
+    /// The committer has it.
+    Committing,
+    Done,
 }
 
 impl<T> SinkLink<T> {
     fn error(&self, cause: SinkError) -> OperatorError {
         let operator = self.name.to_string();
         OperatorError::Sink { operator, cause }
+    }
+
+    /// Asks the writer what the last barrier came to; says whether it knows.
+    fn ask_writer(&mut self) -> Result<bool, OperatorError> {
+        let Some(checkpoint) = self.staging else {
+            return Ok(true);
+        };
+        let staged = self.writer.staged();
+        let Some(staged) = staged.map_err(|cause| self.error(cause))? else {
+            return Ok(false);
+        };
+        self.staging = None;
+        match &mut self.commits {
+            Some(commits) => commits.stage(checkpoint, staged),
+            None if staged.is_empty() => {}
+            None => {
+                return Err(self.error(SinkError::Other {
+                    output: self.name.to_string(),
+                    cause: "it stages what nobody commits: implement Sink::committer".to_owned(),
+                }));
+            }
+        }
+        Ok(true)
+    }
+
+    fn confirmed(&mut self) -> Result<Progress, OperatorError> {
+        let Some(commits) = &mut self.commits else {
+            return Ok(Progress::Done);
+        };
+        let mut settled = commits.settle();
+        if let (Ok(Progress::Done), None, Some(last)) = (&settled, self.staging, self.last) {
+            commits.end(last);
+            settled = commits.settle();
+        }
+        settled.map_err(|cause| OperatorError::Commit {
+            operator: self.name.to_string(),
+            cause,
+        })
+    }
+
+    /// Goes on with the end as far as it comes.
+    fn end(&mut self) -> Result<Progress, OperatorError> {
+        if self.ending == Ending::Writing {
+            let finished = self.writer.finish();
+            match finished.map_err(|cause| self.error(cause))? {
+                Progress::Done => {}
+                progress @ (Progress::More | Progress::Waiting) => return Ok(progress),
+            }
+            self.ending = match (&self.commits, self.rule) {
+                (Some(_), CommitRule::AtEnd) => Ending::Staging,
+                (Some(_), CommitRule::OnCheckpoint) | (None, _) => Ending::Done,
+            };
+            if self.ending == Ending::Staging {
+                self.staging = Some(AT_END);
+            }
+        }
+        if self.ending == Ending::Staging {
+            if !self.ask_writer()? {
+                return Ok(Progress::Waiting);
+            }
+            if let Some(commits) = &mut self.commits {
+                commits.complete(AT_END);
+            }
+            self.last = Some(AT_END);
+            self.ending = Ending::Committing;
+        }
+        if self.ending == Ending::Committing {
+            match self.confirmed()? {
+                Progress::Done => self.ending = Ending::Done,
+                progress @ (Progress::More | Progress::Waiting) => return Ok(progress),
+            }
+        }
+        Ok(Progress::Done)
     }
 }
 
@@ -46,11 +156,11 @@ impl<T: Element> Consumer<T> for SinkLink<T> {
         Ok(Progress::Done)
     }
 
-    fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
-        if self.finishing {
-            return self.finish(cx);
+    fn resume(&mut self, _cx: &mut Context) -> Result<Progress, OperatorError> {
+        match self.ending {
+            Ending::Open => Ok(Progress::Done),
+            Ending::Writing | Ending::Staging | Ending::Committing | Ending::Done => self.end(),
         }
-        Ok(Progress::Done)
     }
 
     fn idle(&mut self, _idle: bool, _cx: &mut Context) -> Result<(), OperatorError> {
@@ -63,9 +173,10 @@ impl<T: Element> Consumer<T> for SinkLink<T> {
     }
 
     fn finish(&mut self, _cx: &mut Context) -> Result<Progress, OperatorError> {
-        self.finishing = true;
-        let finished = self.writer.finish();
-        finished.map_err(|cause| self.error(cause))
+        if self.ending == Ending::Open {
+            self.ending = Ending::Writing;
+        }
+        self.end()
     }
 
     fn has_room(&self) -> bool {
@@ -73,185 +184,108 @@ impl<T: Element> Consumer<T> for SinkLink<T> {
     }
 
     fn barrier(&mut self, barrier: Barrier, _cx: &mut Context) -> Result<(), OperatorError> {
+        // What an abandoned barrier has staged meanwhile keeps its number; what it stages later
+        // belongs to this one.
+        self.ask_writer()?;
         let staged = self.writer.stage(barrier.checkpoint);
+        self.staging = Some(barrier.checkpoint);
+        if self.ending == Ending::Done {
+            self.last.get_or_insert(barrier.checkpoint);
+        }
         staged.map_err(|cause| self.error(cause))
     }
 
     fn snapshot(&mut self, _sections: &mut SectionWriter) -> Result<(), OperatorError> {
-        self.staging = true;
+        self.is_saving = true;
         Ok(())
     }
 
     fn walk(
         &mut self,
         _bytes_max: usize,
-        _sections: &mut SectionWriter,
+        sections: &mut SectionWriter,
     ) -> Result<Walk, OperatorError> {
-        if !self.staging {
+        if !self.is_saving {
             return Ok(Walk::Done);
         }
-        let staged = self.writer.staged();
-        match staged.map_err(|cause| self.error(cause))? {
-            Some(_) => {
-                self.staging = false;
-                Ok(Walk::Done)
-            }
-            None => Ok(Walk::Waiting),
+        if !self.ask_writer()? {
+            return Ok(Walk::Waiting);
         }
+        self.is_saving = false;
+        if let Some(commits) = &self.commits {
+            let unconfirmed = commits.unconfirmed();
+            if !unconfirmed.is_empty() {
+                let id = saved::section(&self.name, "", SectionKind::Committables);
+                saved::write(id, &unconfirmed, sections)?;
+            }
+        }
+        Ok(Walk::Done)
     }
 
     fn drop_snapshot(&mut self) {
-        self.staging = false;
+        self.is_saving = false;
     }
 
-    fn complete(&mut self, _checkpoint: CheckpointId) -> Result<(), OperatorError> {
-        Ok(())
+    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
+        if let Some(commits) = &mut self.commits {
+            commits.complete(checkpoint);
+        }
+        self.confirmed().map(|_| ())
     }
 
     fn settle(&mut self) -> Result<Progress, OperatorError> {
-        Ok(Progress::Done)
+        self.ask_writer()?;
+        self.confirmed()
     }
 }
 
-/// Ends a chain with a sink's writer.
-pub fn sink<T: Element>(name: &str, writer: Box<dyn SinkWriter<T>>) -> Box<dyn Consumer<T>> {
-    Box::new(SinkLink {
-        name: name.into(),
+/// Ends a chain with a sink's writer, and its committer if it has one.
+///
+/// What `args.restored` holds of the sink `name` belongs to a checkpoint that is complete: it is
+/// committed again at once.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when the snapshot is not one that it can start from, or holds
+/// committables of a sink that does not commit any more.
+pub fn sink<T: Element>(
+    name: &str,
+    writer: Box<dyn SinkWriter<T>>,
+    committer: Option<Box<dyn Committer>>,
+    args: &OpenArgs,
+) -> Result<Box<dyn Consumer<T>>, OperatorError> {
+    let name: Arc<str> = name.into();
+    let mut commits = committer.map(|committer| Commits::new(&name, committer, args));
+    let section = saved::section(&name, "", SectionKind::Committables);
+    let restored: Vec<Staged> = saved::read(&section, args)?;
+    match &mut commits {
+        Some(commits) => {
+            let staged = restored.into_iter().flatten();
+            let mut latest = None;
+            for (checkpoint, committables) in staged {
+                latest = latest.max(Some(checkpoint));
+                commits.stage(checkpoint, committables);
+            }
+            if let Some(latest) = latest {
+                commits.complete(latest);
+            }
+        }
+        None if restored.is_empty() => {}
+        None => {
+            let cause = RestoreError::Undeclared { section };
+            return Err(OperatorError::restore(&name, cause));
+        }
+    }
+    Ok(Box::new(SinkLink {
+        name,
         writer,
-        finishing: false,
-        staging: false,
-    })
+        commits,
+        rule: args.commits,
+        staging: None,
+        is_saving: false,
+        last: None,
+        ending: Ending::Open,
+    }))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Collecting, Seen, context, failure_of, run, timed, untimed};
-    use crate::transform::{fan_out, map};
-
-    /// Has no room, needs two calls to finish, and refuses the number 13.
-    struct Slow(u32);
-
-    impl SinkWriter<u64> for Slow {
-        fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
-            let unlucky = batch.records().contains(&13);
-            batch.clear();
-            if !unlucky {
-                return Ok(());
-            }
-            Err(SinkError::Other {
-                output: "totals/".into(),
-                cause: "13 is unlucky".into(),
-            })
-        }
-
-        fn has_room(&self) -> bool {
-            false
-        }
-
-        fn flush(&mut self) -> Result<(), SinkError> {
-            Ok(())
-        }
-
-        fn finish(&mut self) -> Result<Progress, SinkError> {
-            self.0 += 1;
-            Ok(if self.0 < 2 {
-                Progress::Waiting
-            } else {
-                Progress::Done
-            })
-        }
-    }
-
-    #[test]
-    fn a_writer_that_is_not_finished_is_asked_again() {
-        let mut slow = sink("totals", Box::new(Slow(0)));
-        let cx = &mut context();
-        assert_eq!(slow.finish(cx).expect("works"), Progress::Waiting);
-        assert_eq!(slow.resume(cx).expect("works"), Progress::Done);
-    }
-
-    /// Drains records and forgets their event times, or only looks at them.
-    struct Careless {
-        drains: bool,
-    }
-
-    impl SinkWriter<u64> for Careless {
-        fn write(&mut self, batch: &mut Batch<u64>) -> Result<(), SinkError> {
-            if self.drains {
-                batch.parts_mut().0.clear();
-            }
-            Ok(())
-        }
-
-        fn has_room(&self) -> bool {
-            true
-        }
-
-        fn flush(&mut self) -> Result<(), SinkError> {
-            Ok(())
-        }
-
-        fn finish(&mut self) -> Result<Progress, SinkError> {
-            Ok(Progress::Done)
-        }
-    }
-
-    #[test]
-    fn what_a_writer_leaves_in_a_batch_never_meets_the_next_records() {
-        for drains in [true, false] {
-            let (end, seen) = Collecting::new();
-            let careless = || sink("careless", Box::new(Careless { drains }));
-            let mapped = map("same", |n: u64| n, careless());
-            let mut all = fan_out::<u64>(vec![mapped, end, careless()]);
-            run(&mut *all, timed([(1, 10)]), None);
-            run(&mut *all, timed([(2, 20)]), None);
-            let records = [Seen::Record(1, Some(10)), Seen::Record(2, Some(20))];
-            assert_eq!(seen.take(), records);
-        }
-    }
-
-    #[test]
-    fn what_a_writer_clears_or_leaves_waits_to_be_dropped() {
-        struct Looking {
-            clears: bool,
-        }
-        impl SinkWriter<String> for Looking {
-            fn write(&mut self, batch: &mut Batch<String>) -> Result<(), SinkError> {
-                if self.clears {
-                    batch.clear();
-                }
-                Ok(())
-            }
-            fn has_room(&self) -> bool {
-                true
-            }
-            fn flush(&mut self) -> Result<(), SinkError> {
-                Ok(())
-            }
-            fn finish(&mut self) -> Result<Progress, SinkError> {
-                Ok(Progress::Done)
-            }
-        }
-        for clears in [true, false] {
-            let (mut looking, mut cx) = (sink("looking", Box::new(Looking { clears })), context());
-            let mut batch = Batch::from_parts(vec!["a".to_owned()], None);
-            looking.slice(&mut batch, &mut cx).expect("works");
-            assert!(batch.is_empty() && batch.spent_mut().is_empty());
-            cx.spent.drop_one();
-            assert!(cx.spent.is_empty(), "exactly one waited");
-        }
-    }
-
-    #[test]
-    fn a_full_writer_is_a_chain_without_room() {
-        assert!(!sink("totals", Box::new(Slow(0))).has_room());
-    }
-
-    #[test]
-    fn a_sink_error_names_the_sink() {
-        let mut slow = sink("totals", Box::new(Slow(0)));
-        let error = failure_of(&mut *slow, untimed([13]), &mut context());
-        assert_eq!(error.to_string(), "sink totals: totals/: 13 is unlucky");
-    }
-}
+mod tests;

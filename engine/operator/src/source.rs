@@ -17,6 +17,9 @@ use crate::context::Position;
 #[cfg(any(test, feature = "testing"))]
 mod nowhere;
 
+#[cfg(any(test, feature = "testing"))]
+pub use nowhere::Errands;
+
 /// The world of a subtask, for its sources and sinks.
 #[derive(Clone, Debug)]
 pub struct Surroundings {

@@ -1,19 +1,23 @@
 //! The head of a chain that starts with a source: reads, stamps event times, makes watermarks.
 //!
 //! Invariant: records of one split keep their order; the watermark is the minimum over the splits
-//! that go on, is sent only when it advances, and at most once a slice. Knows nothing of files or
-//! sockets: those belong to the reader.
+//! that go on, is sent only when it advances, and at most once a slice. After a restore it is sent
+//! again before the first record, so that the clocks below stand where they stood. Knows nothing of
+//! files or sockets: those belong to the reader.
 
 use std::sync::Arc;
 
 use sameriver_model::codec::wire;
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Batch, Element, EventTime, SectionKind, SectionWriter, Watermark};
+use serde::{Deserialize, Serialize};
 
 use crate::chain::Chain;
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::OperatorError;
+use crate::open::OpenArgs;
 use crate::pass_on::pass_on;
+use crate::saved;
 use crate::source::{ReadBatch, ReadStatus, SourceError, SourceReader, Split};
 use crate::source_head::{SourceHead, SourceProgress};
 use crate::watermark::{SplitWatermarks, WatermarkStrategy};
@@ -28,7 +32,25 @@ struct SourceDriver<T, S> {
     slice: Batch<T>,
     /// What the last read said, while the chain below it is not done with a watermark.
     held: Option<ReadStatus>,
+    /// The watermark that was sent before the snapshot, until it is sent again.
+    again: Option<Watermark>,
     next: Box<dyn Consumer<T>>,
+}
+
+/// What a snapshot has of a reader.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    sent: Watermark,
+    splits: Vec<SavedSplit>,
+}
+
+/// A split that has not ended, by the order of assignment.
+#[derive(Serialize, Deserialize)]
+struct SavedSplit {
+    /// In `wire`: it begins with the first record that was not read yet.
+    split: Vec<u8>,
+    /// The highest event time of its records so far.
+    highest: Option<EventTime>,
 }
 
 impl<T: Element, S: Split> SourceDriver<T, S> {
@@ -81,19 +103,101 @@ impl<T: Element, S: Split> Chain for SourceDriver<T, S> {
         self.next.watermark(watermark, cx)
     }
 
-    pass_on!();
+    fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
+        match self.send_again(cx)? {
+            Progress::Done => self.next.resume(cx),
+            progress @ (Progress::More | Progress::Waiting) => Ok(progress),
+        }
+    }
+
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        let splits = self.reader.snapshot();
+        let mut splits = splits.map_err(|cause| self.error(cause))?;
+        splits.sort_by_key(|(position, _)| *position);
+        let splits = splits.iter().map(|(position, split)| {
+            Ok(SavedSplit {
+                split: wire::encode(split)?,
+                highest: self.splits.highest(*position),
+            })
+        });
+        let splits = splits.collect::<Result<_, wire::WireError>>();
+        let saved = Saved {
+            sent: self.sent,
+            splits: splits.map_err(|cause| OperatorError::snapshot(&self.name, cause))?,
+        };
+        let id = saved::section(&self.name, "", SectionKind::Splits);
+        saved::write(id, &saved, sections)?;
+        self.next.snapshot(sections)
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        self.next.walk(bytes_max, sections)
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.next.drop_snapshot();
+    }
+
+    pass_on!(stateful except resume);
+}
+
+impl<T: Element, S: Split> SourceDriver<T, S> {
+    /// Goes on where the snapshot was taken.
+    fn restore(&mut self, args: &OpenArgs) -> Result<(), OperatorError> {
+        let id = saved::section(&self.name, "", SectionKind::Splits);
+        let all: Vec<Saved> = saved::read(&id, args)?;
+        // Of several old subtasks the one that is behind decides.
+        let sent = all.iter().map(|saved| saved.sent).min();
+        self.sent = sent.unwrap_or(Watermark::MIN);
+        let is_under_way = self.sent > Watermark::MIN && self.sent < Watermark::MAX;
+        self.again = is_under_way.then_some(self.sent);
+        let splits: Vec<SavedSplit> = all.into_iter().flat_map(|saved| saved.splits).collect();
+        if splits.is_empty() {
+            return Ok(());
+        }
+        if let Some(strategy) = &self.strategy {
+            for split in &splits {
+                let mut generator = strategy.generator();
+                generator.observe(split.highest);
+                self.splits.add(generator);
+            }
+        }
+        let splits = splits
+            .iter()
+            .map(|saved| self.decode(&saved.split, "the checkpoint"));
+        let splits = splits.collect::<Result<_, _>>()?;
+        let added = self.reader.add_splits(splits, false);
+        added.map_err(|cause| self.error(cause))
+    }
+
+    /// Sends the watermark of the snapshot once more.
+    fn send_again(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
+        match self.again.take() {
+            Some(watermark) => self.next.watermark(watermark, cx),
+            None => Ok(Progress::Done),
+        }
+    }
+
+    fn decode(&self, split: &[u8], from: &str) -> Result<S, OperatorError> {
+        wire::decode(split).map_err(|cause| {
+            self.error(SourceError::Other {
+                input: format!("a split from {from}"),
+                cause: format!("{cause}: run the same binary on every node"),
+            })
+        })
+    }
 }
 
 impl<T: Element, S: Split> SourceHead for SourceDriver<T, S> {
     fn assign(&mut self, splits: &[Vec<u8>], no_more: bool) -> Result<(), OperatorError> {
-        let decoded = splits.iter().map(|bytes| wire::decode::<S>(bytes));
-        let decoded = decoded.collect::<Result<Vec<S>, _>>();
-        let decoded = decoded.map_err(|cause| {
-            self.error(SourceError::Other {
-                input: "a split from the enumerator".to_owned(),
-                cause: format!("{cause}: run the same binary on every node"),
-            })
-        })?;
+        let decoded = splits
+            .iter()
+            .map(|bytes| self.decode(bytes, "the enumerator"));
+        let decoded = decoded.collect::<Result<Vec<S>, _>>()?;
         if let Some(strategy) = &self.strategy {
             for _ in &decoded {
                 self.splits.add(strategy.generator());
@@ -105,6 +209,12 @@ impl<T: Element, S: Split> SourceHead for SourceDriver<T, S> {
     }
 
     fn slice(&mut self, max: usize, cx: &mut Context) -> Result<SourceProgress, OperatorError> {
+        match self.send_again(cx)? {
+            Progress::Done => {}
+            progress @ (Progress::More | Progress::Waiting) => {
+                return Ok(SourceProgress::Resume(progress));
+            }
+        }
         if let Some(status) = self.held.take() {
             return Ok(answer(status));
         }
@@ -144,14 +254,20 @@ fn answer(status: ReadStatus) -> SourceProgress {
 /// Makes the head of a chain that reads from `reader`.
 ///
 /// With a strategy, each record gets an event time and each split a watermark of its own; without
-/// one, records have no event time and the only watermark is the last.
+/// one, records have no event time and the only watermark is the last. Goes on from
+/// `args.restored`, by its name.
+///
+/// # Errors
+/// [`OperatorError`] when the snapshot is not one that it can start from, or the reader refuses a
+/// split of it.
 pub fn source_driver<T: Element, S: Split>(
     name: &str,
     reader: Box<dyn SourceReader<T, S>>,
     strategy: Option<WatermarkStrategy<T>>,
+    args: &OpenArgs,
     next: Box<dyn Consumer<T>>,
-) -> Box<dyn SourceHead> {
-    Box::new(SourceDriver {
+) -> Result<Box<dyn SourceHead>, OperatorError> {
+    let mut driver = SourceDriver {
         name: name.into(),
         reader,
         read: ReadBatch::default(),
@@ -160,8 +276,11 @@ pub fn source_driver<T: Element, S: Split>(
         sent: Watermark::MIN,
         slice: Batch::new(),
         held: None,
+        again: None,
         next,
-    })
+    };
+    driver.restore(args)?;
+    Ok(Box::new(driver))
 }
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ use crate::open::{CommitRule, OpenArgs};
 use crate::outputs::Outputs;
 use crate::source::Surroundings;
 
+mod reopen;
+
+pub use crate::source::Errands;
+pub use reopen::{Snapshots, reopened, snapshot_of, snapshot_under_way};
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex
         .lock()

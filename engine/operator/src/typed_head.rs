@@ -55,7 +55,7 @@ impl<T: Element> Chain for TypedHead<T> {
         self.next.has_room()
     }
 
-    pass_on!(stateless);
+    pass_on!(checkpoints);
 }
 
 impl<T: Element> Head for TypedHead<T> {

@@ -121,6 +121,11 @@ impl WatermarkGenerator {
         self.highest = self.highest.max(highest);
     }
 
+    /// The highest event time so far.
+    pub(crate) fn highest(&self) -> Option<EventTime> {
+        self.highest
+    }
+
     /// [`Watermark::MIN`] before the first record.
     pub(crate) fn watermark(&self) -> Watermark {
         let Some(highest) = self.highest else {
@@ -152,6 +157,11 @@ impl SplitWatermarks {
         let generator = self.active.get_mut(&split);
         let generator = generator.expect("a reader reads splits that were assigned and go on");
         generator.observe(highest);
+    }
+
+    /// The highest event time of a split so far.
+    pub(crate) fn highest(&self, split: usize) -> Option<EventTime> {
+        self.active.get(&split)?.highest()
     }
 
     /// The split holds nothing back any more.

@@ -7,14 +7,15 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use sameriver_model::{Batch, Element, EventTime, Key, Watermark};
-use sameriver_state::{At, Declare, DeclareError, KeyedState};
+use sameriver_model::{Batch, Element, EventTime, Key, SectionWriter, Uid, Watermark};
+use sameriver_state::{At, Declare, DeclareError, KeyedState, WalkBudget};
 
 use super::keys_ahead::KeysAhead;
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::{Context, Position};
 use crate::drained::Drained;
 use crate::error::{OperatorError, UserError};
+use crate::event_clock::EventClock;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 use crate::out::Out;
@@ -210,15 +211,16 @@ where
 
 struct Process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> {
     name: Arc<str>,
+    uid: Uid,
     selector: S,
     function: P,
     states: P::States,
     state: KeyedState<S::Key>,
     /// Reused, so that a borrowed key needs no allocation.
     ahead: KeysAhead<S::Key>,
-    clock: Watermark,
-    /// A watermark whose timers have not all fired.
-    firing: Option<Watermark>,
+    clock: EventClock,
+    /// Whether timers of the snapshot's last watermark may be due: before the first record.
+    is_restored: bool,
     out: Batch<P::Out>,
     next: Box<dyn Consumer<P::Out>>,
 }
@@ -238,7 +240,7 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
             self.state.look_ahead(keys);
             for ((ordinal, (hash, key)), (record, time)) in keys.iter().enumerate().zip(&mut left) {
                 out.set_time(time);
-                let mut at = self.state.at(key, *hash, time, self.clock, cx.now());
+                let mut at = self.state.at(key, *hash, time, self.clock.now(), cx.now());
                 at.ahead(ordinal);
                 let done = self
                     .function
@@ -269,7 +271,6 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
     }
 
     fn fire(&mut self, up_to: Watermark, cx: &mut Context) -> Result<Progress, OperatorError> {
-        self.firing = Some(up_to);
         let more = self.timers(up_to, cx);
         // A timer has no record, so no position.
         let more = more.map_err(|cause| OperatorError::user(&self.name, &Position::None, cause))?;
@@ -277,8 +278,22 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
         if more {
             return Ok(Progress::More);
         }
-        self.firing = None;
+        self.clock.firing = None;
         self.next.watermark(up_to, cx)
+    }
+
+    /// Goes through the watermark that the snapshot has cut between two timers, as the task does
+    /// where nothing was interrupted: before the next record.
+    #[cold]
+    fn fire_what_is_left(&mut self, cx: &mut Context) -> Result<(), OperatorError> {
+        self.is_restored = false;
+        while let Some(up_to) = self.clock.firing {
+            let mut progress = self.fire(up_to, cx)?;
+            while self.clock.firing.is_none() && progress == Progress::More {
+                progress = self.next.resume(cx)?;
+            }
+        }
+        Ok(())
     }
 
     fn hand_on(&mut self, cx: &mut Context) -> Result<(), OperatorError> {
@@ -291,6 +306,9 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Process<T, S, P> {
 
 impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Consumer<T> for Process<T, S, P> {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
+        if self.is_restored {
+            self.fire_what_is_left(cx)?;
+        }
         let done = self.records(batch, cx);
         done.map_err(|cause| match cause {
             Cause::Key(cause) => OperatorError::key::<S::Key>(&self.name, &cx.position, cause),
@@ -304,24 +322,53 @@ impl<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>> Consumer<T> for Pr
         watermark: Watermark,
         cx: &mut Context,
     ) -> Result<Progress, OperatorError> {
-        self.clock = self.clock.max(watermark);
-        self.fire(watermark, cx)
+        if self.is_restored {
+            self.fire_what_is_left(cx)?;
+        }
+        let up_to = self.clock.advance(watermark);
+        self.fire(up_to, cx)
     }
 
     fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
-        match self.firing {
+        match self.clock.firing {
             Some(up_to) => self.fire(up_to, cx),
             None => self.next.resume(cx),
         }
     }
 
-    pass_on!(except resume);
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.clock.save(sections)?;
+        self.state.begin_snapshot();
+        self.next.snapshot(sections)
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        let mut budget = WalkBudget::of(bytes_max);
+        let walked = self.state.walk(&self.uid, &mut budget, sections);
+        if !walked.map_err(|cause| OperatorError::snapshot(&self.name, cause))? {
+            return Ok(Walk::More);
+        }
+        self.next.walk(bytes_max, sections)
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.state.drop_snapshot();
+        self.next.drop_snapshot();
+    }
+
+    pass_on!(stateful except resume);
 }
 
-/// Runs `process` for each key, with the states of the key groups of this subtask.
+/// Runs `process` for each key, with the states of the key groups of this subtask: those of
+/// `args.restored`, found by its uid `name`, if there are any.
 ///
 /// # Errors
-/// [`OperatorError`] when a declaration of a state is refused.
+/// [`OperatorError`] when a declaration of a state is refused, or the snapshot is not one that it
+/// can start from.
 pub fn process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>>(
     name: &str,
     selector: S,
@@ -333,15 +380,22 @@ pub fn process<T: Element, S: SelectKey<T>, P: KeyedProcess<S::Key, T>>(
     let declared = KeyedState::declare(range, max, |declare| process.states(declare));
     let (state, states) = declared
         .map_err(|cause: DeclareError| OperatorError::state(name, &Position::None, cause))?;
+    let (uid, clock) = (Uid::new(name), EventClock::open(name, args)?);
+    let mut state = state.owned_by(clock.owner.clone());
+    if let Some(restored) = &args.restored {
+        let done = state.restore(&uid, restored);
+        done.map_err(|cause| OperatorError::restore(name, cause))?;
+    }
     Ok(Box::new(Process {
         name: name.into(),
+        uid,
         selector,
         function: process,
         states,
         state,
         ahead: KeysAhead::new(),
-        clock: Watermark::MIN,
-        firing: None,
+        is_restored: clock.firing.is_some(),
+        clock,
         out: Batch::new(),
         next,
     }))

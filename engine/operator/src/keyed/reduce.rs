@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Batch, Element, SectionWriter, Watermark};
 
 use super::slots::Slots;
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::drained::Drained;
 use crate::error::OperatorError;
@@ -71,27 +71,51 @@ where
         self.next.watermark(watermark, cx)
     }
 
-    pass_on!();
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.slots.begin_snapshot();
+        self.next.snapshot(sections)
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        if !self.slots.walk(bytes_max, sections)? {
+            return Ok(Walk::More);
+        }
+        self.next.walk(bytes_max, sections)
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.slots.drop_snapshot();
+        self.next.drop_snapshot();
+    }
+
+    pass_on!(stateful);
 }
 
 /// Joins the records of each key by `join(before, record)`; emits what they come to after each
-/// record, with the event time of that record.
+/// record, with the event time of that record. Goes on from `args.restored`, by its uid `name`.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when the snapshot is not one that it can start from.
 pub fn reduce<T, S>(
     name: &str,
     selector: S,
     join: impl Fn(T, T) -> T + Send + 'static,
     args: &OpenArgs,
     next: Box<dyn Consumer<T>>,
-) -> Box<dyn Consumer<T>>
+) -> Result<Box<dyn Consumer<T>>, OperatorError>
 where
     T: Element + Clone,
     S: SelectKey<T>,
 {
-    Box::new(Reduce {
+    Ok(Box::new(Reduce {
         name: name.into(),
-        slots: Slots::new(selector, args),
+        slots: Slots::open(name, selector, args)?,
         join,
         out: Batch::new(),
         next,
-    })
+    }))
 }

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Batch, Element, Watermark};
+use sameriver_model::{Batch, Element, SectionWriter, Watermark};
 use thiserror::Error;
 
 use super::number::Number;
 use super::slots::Slots;
-use crate::consumer::{Consumer, Progress};
+use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::drained::Drained;
 use crate::error::{OperatorError, UserError};
@@ -50,7 +50,7 @@ impl<T, S, N, X, J> Running<T, S, N, X, J>
 where
     T: Element,
     S: SelectKey<T>,
-    N: Clone,
+    N: Element + Clone,
     X: Fn(&T) -> N,
     J: Fn(N, N) -> Option<N>,
 {
@@ -111,7 +111,28 @@ where
         self.next.watermark(watermark, cx)
     }
 
-    pass_on!();
+    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.slots.begin_snapshot();
+        self.next.snapshot(sections)
+    }
+
+    fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<Walk, OperatorError> {
+        if !self.slots.walk(bytes_max, sections)? {
+            return Ok(Walk::More);
+        }
+        self.next.walk(bytes_max, sections)
+    }
+
+    fn drop_snapshot(&mut self) {
+        self.slots.drop_snapshot();
+        self.next.drop_snapshot();
+    }
+
+    pass_on!(stateful);
 }
 
 fn running<T: Element, S: SelectKey<T>, N: Element + Clone>(
@@ -121,40 +142,46 @@ fn running<T: Element, S: SelectKey<T>, N: Element + Clone>(
     join: impl Fn(N, N) -> Option<N> + Send + 'static,
     args: &OpenArgs,
     next: Box<dyn Consumer<(S::Key, N)>>,
-) -> Box<dyn Consumer<T>> {
-    Box::new(Running {
+) -> Result<Box<dyn Consumer<T>>, OperatorError> {
+    Ok(Box::new(Running {
         name: name.into(),
-        slots: Slots::new(selector, args),
+        slots: Slots::open(name, selector, args)?,
         extract,
         join,
         out: Batch::new(),
         next,
-    })
+    }))
 }
 
 /// Emits the key and the sum of its numbers so far, after each record and with its event time.
 ///
 /// A sum of integers that is out of range fails the job; floats follow IEEE 754.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when `args.restored` is not what it can start from.
 pub fn sum<T: Element, S: SelectKey<T>, N: Element + Number>(
     name: &str,
     selector: S,
     extract: impl Fn(&T) -> N + Send + 'static,
     args: &OpenArgs,
     next: Box<dyn Consumer<(S::Key, N)>>,
-) -> Box<dyn Consumer<T>> {
+) -> Result<Box<dyn Consumer<T>>, OperatorError> {
     running(name, selector, extract, N::plus, args, next)
 }
 
 /// Emits the key and the least of its numbers so far, after each record and with its event time.
 ///
 /// What cannot be compared with the value held (a NaN) does not replace it.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when `args.restored` is not what it can start from.
 pub fn min<T: Element, S: SelectKey<T>, N: Element + Clone + PartialOrd>(
     name: &str,
     selector: S,
     extract: impl Fn(&T) -> N + Send + 'static,
     args: &OpenArgs,
     next: Box<dyn Consumer<(S::Key, N)>>,
-) -> Box<dyn Consumer<T>> {
+) -> Result<Box<dyn Consumer<T>>, OperatorError> {
     let least = |held: N, new: N| Some(if new < held { new } else { held });
     running(name, selector, extract, least, args, next)
 }
@@ -162,13 +189,16 @@ pub fn min<T: Element, S: SelectKey<T>, N: Element + Clone + PartialOrd>(
 /// Emits the key and the greatest of its numbers so far, after each record and with its event time.
 ///
 /// What cannot be compared with the value held (a NaN) does not replace it.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when `args.restored` is not what it can start from.
 pub fn max<T: Element, S: SelectKey<T>, N: Element + Clone + PartialOrd>(
     name: &str,
     selector: S,
     extract: impl Fn(&T) -> N + Send + 'static,
     args: &OpenArgs,
     next: Box<dyn Consumer<(S::Key, N)>>,
-) -> Box<dyn Consumer<T>> {
+) -> Result<Box<dyn Consumer<T>>, OperatorError> {
     let greatest = |held: N, new: N| Some(if new > held { new } else { held });
     running(name, selector, extract, greatest, args, next)
 }

@@ -1,17 +1,23 @@
 //! The one typed value a key that `reduce`, `sum`, `min` and `max` hold.
 //!
 //! Invariant: a slice's keys are computed and looked up together, then each record does one probe.
+//! A snapshot has one section a key group, of the state `value`.
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Element, KeyHash};
-use sameriver_state::HeapTable;
+use sameriver_model::{Element, Key, KeyHash, SectionWriter, Uid};
+use sameriver_state::{
+    HeapTable, StateAddress, StateDescriptor, StateKind, Value, WalkBudget, refuse_undeclared,
+};
 
 use super::keys_ahead::KeysAhead;
+use crate::error::OperatorError;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 use crate::spent::Spent;
 
 pub(super) struct Slots<S, K, V> {
+    operator: Uid,
+    descriptor: StateDescriptor,
     selector: S,
     table: HeapTable<K, V>,
     ahead: KeysAhead<K>,
@@ -20,13 +26,51 @@ pub(super) struct Slots<S, K, V> {
 /// The keys of a slice, and the table that they belong to.
 pub(super) type OfSlice<'a, K, V> = (&'a mut Vec<(KeyHash, K)>, &'a mut HeapTable<K, V>);
 
-impl<S, K: sameriver_model::Key, V> Slots<S, K, V> {
-    pub(super) fn new(selector: S, args: &OpenArgs) -> Self {
-        Self {
-            selector,
-            table: HeapTable::new(args.key_groups(), args.max_parallelism),
-            ahead: KeysAhead::new(),
+impl<S, K: Key, V: Value> Slots<S, K, V> {
+    /// What the operator `uid` held in the snapshot, if there is one.
+    pub(super) fn open(uid: &str, selector: S, args: &OpenArgs) -> Result<Self, OperatorError> {
+        let operator = Uid::new(uid);
+        let descriptor = StateDescriptor::new::<V>("value", StateKind::Value);
+        let mut table = HeapTable::new(args.key_groups(), args.max_parallelism);
+        if let Some(restored) = &args.restored {
+            let of = StateAddress {
+                operator: &operator,
+                descriptor: &descriptor,
+            };
+            refuse_undeclared(restored, &operator, &[descriptor.name()], false)
+                .and_then(|()| table.restore(of, restored))
+                .map_err(|cause| OperatorError::restore(uid, cause))?;
         }
+        Ok(Self {
+            operator,
+            descriptor,
+            selector,
+            table,
+            ahead: KeysAhead::new(),
+        })
+    }
+
+    pub(super) fn begin_snapshot(&mut self) {
+        self.table.begin_snapshot();
+    }
+
+    /// Says whether all is written.
+    pub(super) fn walk(
+        &mut self,
+        bytes_max: usize,
+        sections: &mut SectionWriter,
+    ) -> Result<bool, OperatorError> {
+        let of = StateAddress {
+            operator: &self.operator,
+            descriptor: &self.descriptor,
+        };
+        let mut budget = WalkBudget::of(bytes_max);
+        let walked = self.table.walk(of, &mut budget, sections);
+        walked.map_err(|cause| OperatorError::snapshot(self.operator.as_str(), cause))
+    }
+
+    pub(super) fn drop_snapshot(&mut self) {
+        self.table.drop_snapshot();
     }
 
     /// The keys of all records, which the caller may take, and the table.

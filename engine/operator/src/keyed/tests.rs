@@ -208,7 +208,7 @@ fn reduce_emits_what_the_records_of_a_key_come_to_after_each() {
     let (end, seen) = Collecting::new();
     let by_user = ByRef::new(|click: &Click| click.0.as_str());
     let join = |before: Click, new: Click| (before.0, before.1 * 10 + new.1);
-    let mut reduce = reduce("digits", by_user, join, &args(8), end);
+    let mut reduce = reduce("digits", by_user, join, &args(8), end).expect("opens");
     let clicks = [
         (click("ann", 1), 10),
         (click("bob", 7), 20),
@@ -233,13 +233,13 @@ fn min_and_max_emit_the_extreme_so_far() {
     let extract = |record: &(u8, i32)| record.1;
     let (end, least) = Collecting::new();
     run(
-        &mut *min("min", by_key.clone(), extract, &args(8), end),
+        &mut *min("min", by_key.clone(), extract, &args(8), end).expect("opens"),
         untimed(records),
         None,
     );
     let (end, greatest) = Collecting::new();
     run(
-        &mut *max("max", by_key, extract, &args(8), end),
+        &mut *max("max", by_key, extract, &args(8), end).expect("opens"),
         untimed(records),
         None,
     );
@@ -257,7 +257,8 @@ fn a_sum_out_of_range_names_operator_key_and_number() {
         |record: &(u16, u8)| record.1,
         &args(8),
         end,
-    );
+    )
+    .expect("opens");
     let error = failure_of(&mut *sum, untimed([(7, 200), (7, 56)]), &mut context()).to_string();
     for part in ["operator bytes", "u16", "u8", "extract a wider number"] {
         assert!(error.contains(part), "{error}");
@@ -286,7 +287,7 @@ impl std::hash::Hash for Hidden {
 fn a_float_inside_a_key_is_refused_at_the_first_record() {
     let (end, _seen) = Collecting::new();
     let by_float = ByValue::new(|n: &u32| Hidden(f64::from(*n)));
-    let mut sum = sum("sums", by_float, |n: &u32| *n, &args(8), end);
+    let mut sum = sum("sums", by_float, |n: &u32| *n, &args(8), end).expect("opens");
     let error = failure_of(&mut *sum, untimed([1]), &mut context()).to_string();
     assert!(error.contains("operator sums"), "{error}");
     assert!(error.contains("Hidden"), "{error}");
@@ -300,7 +301,7 @@ proptest! {
     ) {
         let (end, seen) = Collecting::new();
         let by_name = ByRef::new(|record: &(String, u32)| record.0.as_str());
-        let mut sum = sum("sum", by_name, |record: &(String, u32)| record.1, &args(8), end);
+        let mut sum = sum("sum", by_name, |record: &(String, u32)| record.1, &args(8), end).expect("opens");
         for slice in records.chunks(slice) {
             run(&mut *sum, untimed(slice.iter().cloned()), None);
         }

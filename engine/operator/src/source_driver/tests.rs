@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::context::Position;
-use crate::testing::{Collecting, Log, Seen, context};
+use crate::testing::{Collecting, Log, Seen, args, context, reopened};
 use crate::watermark::Watermarks;
 
 /// One read: the split, its records, the splits that end, the status.
@@ -47,7 +47,14 @@ fn driver(
     answers: Vec<Progress>,
 ) -> (Box<dyn SourceHead>, Log<i64>) {
     let (end, seen) = Collecting::answering(answers);
-    let mut head = source_driver("numbers", Box::new(Script(reads.into())), strategy, end);
+    let mut head = source_driver(
+        "numbers",
+        Box::new(Script(reads.into())),
+        strategy,
+        &args(8),
+        end,
+    )
+    .expect("opens");
     let splits: Vec<_> = (0..splits)
         .map(|split| wire::encode(&split).expect("a number"))
         .collect();
@@ -176,13 +183,129 @@ fn a_split_of_another_binary_is_an_error_with_a_remedy() {
 fn watermarks_further_down_the_chain_stamp_every_slice_anew() {
     let reads = [[3, 4], [5, 6]].map(|records| Read(0, records.into(), vec![], ReadStatus::Ready));
     let (end, seen) = Collecting::new();
-    let assign = crate::build::assign_watermarks("assign", ascending(), end);
+    let assign =
+        crate::build::assign_watermarks("assign", ascending(), &args(8), end).expect("opens");
     let even = crate::build::filter("even", |at: &i64| at % 2 == 0, assign);
     let script = Box::new(Script(reads.into()));
-    let mut head = source_driver("numbers", script, None, even);
+    let mut head = source_driver("numbers", script, None, &args(8), even).expect("opens");
     for _ in 0..2 {
         head.slice(256, &mut context()).expect("reads");
     }
     let w = Seen::Watermark;
     assert_eq!(seen.take(), [record(4), w(3), record(6), w(5)]);
+}
+
+/// Reads numbers in pairs; a split is the name and the numbers that are left.
+#[derive(Default)]
+struct Pairs {
+    splits: Vec<(String, Vec<i64>)>,
+}
+
+impl SourceReader<i64, (String, Vec<i64>)> for Pairs {
+    fn add_splits(
+        &mut self,
+        splits: Vec<(String, Vec<i64>)>,
+        _no_more: bool,
+    ) -> Result<(), SourceError> {
+        self.splits.extend(splits);
+        Ok(())
+    }
+
+    fn read(&mut self, batch: &mut ReadBatch<i64>, _max: usize) -> Result<ReadStatus, SourceError> {
+        // The one with most numbers left, the first of equals: all that counts is in the splits.
+        let going_on = (0..self.splits.len()).filter(|split| !self.splits[*split].1.is_empty());
+        let Some(split) = going_on
+            .rev()
+            .max_by_key(|split| self.splits[*split].1.len())
+        else {
+            return Ok(ReadStatus::Finished);
+        };
+        let numbers = &mut self.splits[split].1;
+        let count = numbers.len().min(2);
+        batch.records.extend(numbers.drain(..count));
+        batch.split = split;
+        if numbers.is_empty() {
+            batch.ended.push(split);
+        }
+        Ok(ReadStatus::Ready)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, (String, Vec<i64>))>, SourceError> {
+        let all = self.splits.iter().cloned().enumerate();
+        Ok(all.filter(|(_, split)| !split.1.is_empty()).rev().collect())
+    }
+}
+
+fn pairs(args: &crate::OpenArgs) -> (Box<dyn SourceHead>, Log<i64>) {
+    let (end, seen) = Collecting::new();
+    let reader = Box::new(Pairs::default());
+    let head = source_driver("pairs", reader, Some(ascending()), args, end);
+    (head.expect("opens"), seen)
+}
+
+/// The splits `a`, which ends first, `b` and `c`.
+fn assigned() -> (Box<dyn SourceHead>, Log<i64>) {
+    let (mut head, seen) = pairs(&args(8));
+    let splits = [
+        ("a", vec![1_i64, 2]),
+        ("b", vec![50, 60, 70, 80]),
+        ("c", vec![10, 20, 90]),
+    ];
+    let splits = splits.map(|(name, numbers)| (name.to_owned(), numbers));
+    let splits = splits.map(|split| wire::encode(&split).expect("a split"));
+    head.assign(&splits, true).expect("no bad split");
+    (head, seen)
+}
+
+fn read_on(head: &mut dyn SourceHead, seen: &Log<i64>) -> Vec<Seen<i64>> {
+    while head.slice(256, &mut context()).expect("reads") != SourceProgress::Finished {}
+    seen.take()
+}
+
+#[test]
+fn a_restored_source_sends_its_watermark_again_and_then_what_it_would_have_sent() {
+    for slices in 0..5 {
+        let (mut head, seen) = assigned();
+        for _ in 0..slices {
+            head.slice(256, &mut context()).expect("reads");
+        }
+        let sent = seen.take().into_iter().rev().find_map(|seen| match seen {
+            Seen::Watermark(at) => Some(at),
+            Seen::Record(..)
+            | Seen::Resume
+            | Seen::Idle(_)
+            | Seen::Flush
+            | Seen::Finish
+            | Seen::Barrier(_)
+            | Seen::Complete(_) => None,
+        });
+        let (mut again, seen_again) = reopened(&mut *head, &args(8), |args| Ok(pairs(args)));
+        seen.take();
+        let mut expected: Vec<_> = sent.map(Seen::Watermark).into_iter().collect();
+        expected.extend(read_on(&mut *head, &seen));
+        assert_eq!(
+            read_on(&mut *again, &seen_again),
+            expected,
+            "after {slices} slices"
+        );
+    }
+}
+
+#[test]
+fn resuming_a_restored_source_sends_its_watermark_once() {
+    let (mut head, _seen) = assigned();
+    for _ in 0..3 {
+        head.slice(256, &mut context()).expect("reads");
+    }
+    let (mut again, seen) = reopened(&mut *head, &args(8), |args| Ok(pairs(args)));
+    for _ in 0..2 {
+        assert_eq!(
+            again.resume(&mut context()).expect("resumes"),
+            Progress::Done
+        );
+    }
+    assert_eq!(
+        seen.take(),
+        [Seen::Watermark(19), Seen::Resume, Seen::Resume]
+    );
 }

@@ -8,6 +8,7 @@ mod fan_out;
 mod filter;
 mod flat_map;
 mod map;
+mod poison;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use fan_out::fan_out;
 pub use filter::{filter, try_filter};
 pub use flat_map::{flat_map, try_flat_map};
 pub use map::{map, try_map};
+pub use poison::{DeadLetter, OnError, try_filter_or, try_flat_map_or, try_map_or};
 
 /// The loop over a slice.
 trait Transform<T, O>: Send {

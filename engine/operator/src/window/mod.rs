@@ -4,7 +4,6 @@
 //! instant is at or before the operator's own event-time clock; every window fires once.
 
 mod aggregate;
-mod late;
 mod operator;
 mod panes;
 mod time_window;

@@ -7,20 +7,25 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Barrier, Batch, CheckpointId, Element, KeyHash, SectionWriter, Watermark};
-use sameriver_state::{HeapTable, StateError, TimerStore};
+use sameriver_model::{Batch, Element, KeyHash, MaxParallelism, SectionWriter, Uid, Watermark};
+use sameriver_state::{
+    HeapTable, RestoreError, StateAddress, StateDescriptor, StateError, StateKind, TimerStore,
+    WalkBudget, refuse_undeclared,
+};
 use thiserror::Error;
 
-use super::late::Late;
 use super::panes::Panes;
 use super::{Aggregate, TimeWindow, Tumbling, WindowResult};
 use crate::branch::{Branch, join, join_walks};
 use crate::consumer::{Consumer, Progress, Walk};
 use crate::context::Context;
 use crate::error::{OperatorError, UserError};
+use crate::event_clock::EventClock;
 use crate::key_selector::SelectKey;
 use crate::open::OpenArgs;
 use crate::out::drain_each;
+use crate::pass_on::pass_on_both;
+use crate::side::Side;
 
 /// A record without event time met a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -43,6 +48,8 @@ struct Current {
 
 struct WindowOperator<T: Element, S: SelectKey<T>, A: Aggregate<T>> {
     name: Arc<str>,
+    uid: Uid,
+    descriptor: StateDescriptor,
     selector: S,
     assigner: Tumbling,
     aggregate: A,
@@ -51,13 +58,16 @@ struct WindowOperator<T: Element, S: SelectKey<T>, A: Aggregate<T>> {
     timers: TimerStore<S::Key>,
     /// Holds the `ordered` bytes of one key.
     scratch: Vec<u8>,
-    clock: Watermark,
+    clock: EventClock,
+    /// Whether windows of the snapshot's last watermark may be due: before the first record.
+    is_restored: bool,
     current: Option<Current>,
-    /// A watermark whose windows have not all fired.
-    firing: Option<Watermark>,
+    late_dropped: u64,
+    max: MaxParallelism,
     out: Batch<WindowResult<S::Key, A::Out>>,
     next: Branch<WindowResult<S::Key, A::Out>>,
-    late: Late<T>,
+    /// Late records.
+    side: Side<T>,
 }
 
 /// Whether a record of `window` is late: [`Watermark::MIN`] has promised nothing.
@@ -66,7 +76,7 @@ fn is_late(window: TimeWindow, clock: Watermark) -> bool {
 }
 
 impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
-    fn new(
+    fn open(
         name: &str,
         selector: S,
         assigner: Tumbling,
@@ -74,24 +84,46 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
         late: Option<Box<dyn Consumer<T>>>,
         args: &OpenArgs,
         next: Box<dyn Consumer<WindowResult<S::Key, A::Out>>>,
-    ) -> Self {
+    ) -> Result<Self, OperatorError> {
         let size = assigner.check();
         size.expect("the window size was checked when the job was built");
-        Self {
+        let clock = EventClock::open(name, args)?;
+        let mut operator = Self {
             name: name.into(),
+            uid: Uid::new(name),
+            descriptor: StateDescriptor::new::<(TimeWindow, A::Acc)>("windows", StateKind::Map),
             selector,
             assigner,
             aggregate,
             panes: HeapTable::new(args.key_groups(), args.max_parallelism),
             timers: TimerStore::new(),
             scratch: Vec::new(),
-            clock: Watermark::MIN,
+            is_restored: clock.firing.is_some(),
+            clock,
             current: None,
-            firing: None,
+            late_dropped: 0,
+            max: args.max_parallelism,
             out: Batch::new(),
             next: Branch::new(next),
-            late: Late::new(late),
-        }
+            side: Side::new(late),
+        };
+        let restored = operator.restore(args);
+        restored.map_err(|cause| OperatorError::restore(name, cause))?;
+        Ok(operator)
+    }
+
+    fn restore(&mut self, args: &OpenArgs) -> Result<(), RestoreError> {
+        let Some(restored) = &args.restored else {
+            return Ok(());
+        };
+        refuse_undeclared(restored, &self.uid, &[self.descriptor.name()], true)?;
+        let of = StateAddress {
+            operator: &self.uid,
+            descriptor: &self.descriptor,
+        };
+        self.panes.restore(of, restored)?;
+        let (range, max) = (args.key_groups(), args.max_parallelism);
+        self.timers.restore(&self.uid, range, max, restored)
     }
 
     fn records(&mut self, batch: &mut Batch<T>) -> Result<(), Cause> {
@@ -101,16 +133,22 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
                 Some(current) if current.window.contains(time) => current,
                 Some(_) | None => {
                     let window = self.assigner.assign(time);
-                    let late = is_late(window, self.clock);
+                    let late = is_late(window, self.clock.now());
                     *self.current.insert(Current { window, late })
                 }
             };
             if current.late {
-                self.late.take(record, time);
+                self.clock.owner.late(time, self.clock.now());
+                if self.side.is_wanted() {
+                    self.side.push(record, Some(time));
+                } else {
+                    self.late_dropped += 1;
+                }
                 return Ok(());
             }
             let (window, aggregate) = (current.window, &self.aggregate);
             let (panes, timers, scratch) = (&mut self.panes, &mut self.timers, &mut self.scratch);
+            let owner = &self.clock.owner;
             self.selector.select(&record, |key| {
                 let hash = KeyHash::of(key, scratch).map_err(Cause::Key)?;
                 let panes = panes.entry(hash, key, Panes::new);
@@ -119,6 +157,7 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
                 if new {
                     let registered = timers.register(window.last_instant(), key, hash, ());
                     registered.map_err(Cause::State)?;
+                    owner.timer("set", hash, window.last_instant());
                 }
                 Ok(())
             })
@@ -131,6 +170,7 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
             let Some(due) = self.timers.pop_due(up_to) else {
                 return false;
             };
+            self.clock.owner.timer("fired", due.hash, due.time);
             let window = self.assigner.assign(due.time);
             let key: &S::View = due.key.borrow();
             let panes = self.panes.get_mut(due.hash, key);
@@ -159,12 +199,28 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
             self.next.next.slice(&mut self.out, cx)?;
         }
         if more {
-            self.firing = Some(up_to);
             return Ok(Progress::More);
         }
-        self.firing = None;
-        let (next, late) = (&mut self.next, &mut self.late);
-        Ok(join(next.watermark(up_to, cx)?, late.watermark(up_to, cx)?))
+        self.clock.firing = None;
+        let (next, side) = (&mut self.next, &mut self.side);
+        Ok(join(next.watermark(up_to, cx)?, side.watermark(up_to, cx)?))
+    }
+
+    /// Goes through the watermark that the snapshot has cut between two windows, as the task does
+    /// where nothing was interrupted: before the next record.
+    #[cold]
+    fn fire_what_is_left(&mut self, cx: &mut Context) -> Result<(), OperatorError>
+    where
+        A::Out: Element,
+    {
+        self.is_restored = false;
+        while let Some(up_to) = self.clock.firing {
+            let mut progress = self.fire(up_to, cx)?;
+            while self.clock.firing.is_none() && progress == Progress::More {
+                progress = join(self.next.resume(cx)?, self.side.resume(cx)?);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -173,6 +229,9 @@ where
     A::Out: Element,
 {
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError> {
+        if self.is_restored {
+            self.fire_what_is_left(cx)?;
+        }
         let done = self.records(batch);
         done.map_err(|cause| match cause {
             Cause::NoEventTime => {
@@ -181,7 +240,8 @@ where
             Cause::Key(cause) => OperatorError::key::<S::Key>(&self.name, &cx.position, cause),
             Cause::State(cause) => OperatorError::state(&self.name, &cx.position, cause),
         })?;
-        self.late.hand_on(cx)
+        cx.late_dropped += std::mem::take(&mut self.late_dropped);
+        self.side.hand_on(cx)
     }
 
     fn watermark(
@@ -189,46 +249,27 @@ where
         watermark: Watermark,
         cx: &mut Context,
     ) -> Result<Progress, OperatorError> {
-        self.clock = self.clock.max(watermark);
+        if self.is_restored {
+            self.fire_what_is_left(cx)?;
+        }
         self.current = None;
-        self.fire(watermark, cx)
+        let up_to = self.clock.advance(watermark);
+        self.fire(up_to, cx)
     }
 
     fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
-        if let Some(up_to) = self.firing {
+        if let Some(up_to) = self.clock.firing {
             return self.fire(up_to, cx);
         }
-        Ok(join(self.next.resume(cx)?, self.late.resume(cx)?))
-    }
-
-    fn idle(&mut self, idle: bool, cx: &mut Context) -> Result<(), OperatorError> {
-        self.next.next.idle(idle, cx)?;
-        self.late.idle(idle, cx)
-    }
-
-    fn flush(&mut self, cx: &mut Context) -> Result<(), OperatorError> {
-        self.next.next.flush(cx)?;
-        self.late.flush(cx)
-    }
-
-    fn finish(&mut self, cx: &mut Context) -> Result<Progress, OperatorError> {
-        Ok(join(self.next.finish(cx)?, self.late.finish(cx)?))
-    }
-
-    fn has_room(&self) -> bool {
-        self.next.next.has_room() && self.late.has_room()
-    }
-
-    fn barrier(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError> {
-        self.next.next.barrier(barrier, cx)?;
-        let late = self.late.below();
-        late.map_or(Ok(()), |late| late.barrier(barrier, cx))
+        Ok(join(self.next.resume(cx)?, self.side.resume(cx)?))
     }
 
     fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
+        self.clock.save(sections)?;
+        self.panes.begin_snapshot();
+        self.timers.begin_snapshot(self.max);
         self.next.next.snapshot(sections)?;
-        let late = self.late.below();
-        late.map_or(Ok(()), |late| late.snapshot(sections))
+        self.side.snapshot(sections)
     }
 
     fn walk(
@@ -236,36 +277,37 @@ where
         bytes_max: usize,
         sections: &mut SectionWriter,
     ) -> Result<Walk, OperatorError> {
+        let of = StateAddress {
+            operator: &self.uid,
+            descriptor: &self.descriptor,
+        };
+        let mut budget = WalkBudget::of(bytes_max);
+        let walked = self.panes.walk(of, &mut budget, sections);
+        let walked = walked.map_err(|cause| OperatorError::snapshot(&self.name, cause))?;
+        if !walked || !self.timers.walk(&self.uid, &mut budget, sections) {
+            return Ok(Walk::More);
+        }
         let next = self.next.next.walk(bytes_max, sections)?;
-        let late = self.late.below();
-        let late = late.map_or(Ok(Walk::Done), |late| late.walk(bytes_max, sections));
-        Ok(join_walks(next, late?))
+        Ok(join_walks(next, self.side.walk(bytes_max, sections)?))
     }
 
     fn drop_snapshot(&mut self) {
+        self.panes.drop_snapshot();
+        self.timers.drop_snapshot();
         self.next.next.drop_snapshot();
-        if let Some(late) = self.late.below() {
-            late.drop_snapshot();
-        }
+        self.side.drop_snapshot();
     }
 
-    fn complete(&mut self, checkpoint: CheckpointId) -> Result<(), OperatorError> {
-        self.next.next.complete(checkpoint)?;
-        let late = self.late.below();
-        late.map_or(Ok(()), |late| late.complete(checkpoint))
-    }
-
-    fn settle(&mut self) -> Result<Progress, OperatorError> {
-        let next = self.next.next.settle()?;
-        let late = self.late.below();
-        let late = late.map_or(Ok(Progress::Done), |late| late.settle());
-        Ok(join(next, late?))
-    }
+    pass_on_both!();
 }
 
 /// Aggregates each key's records window by window.
 ///
 /// Late records go to `late` if it is there; else they are dropped and counted in the context.
+/// Goes on from `args.restored`, by its uid `name`.
+///
+/// # Errors
+/// [`OperatorError::Restore`] when the snapshot is not one that it can start from.
 ///
 /// # Panics
 /// If [`Tumbling::check`] refuses the assigner: the front door asks it when the job is built.
@@ -277,16 +319,15 @@ pub fn aggregate<T, S, A>(
     late: Option<Box<dyn Consumer<T>>>,
     args: &OpenArgs,
     next: Box<dyn Consumer<WindowResult<S::Key, A::Out>>>,
-) -> Box<dyn Consumer<T>>
+) -> Result<Box<dyn Consumer<T>>, OperatorError>
 where
     T: Element,
     S: SelectKey<T>,
     A: Aggregate<T>,
     A::Out: Element,
 {
-    Box::new(WindowOperator::new(
-        name, selector, assigner, aggregate, late, args, next,
-    ))
+    let operator = WindowOperator::open(name, selector, assigner, aggregate, late, args, next)?;
+    Ok(Box::new(operator))
 }
 
 #[cfg(test)]

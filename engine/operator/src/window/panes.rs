@@ -3,8 +3,11 @@
 //! Invariant: at most one accumulator a window. The first window is held inline, since most keys
 //! have no other one open.
 
+use serde::{Deserialize, Serialize};
+
 use super::TimeWindow;
 
+#[derive(Serialize, Deserialize)]
 pub(super) struct Panes<A> {
     first: Option<(TimeWindow, A)>,
     others: Vec<(TimeWindow, A)>,

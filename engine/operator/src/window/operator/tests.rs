@@ -57,7 +57,7 @@ fn totals(size: u64) -> (Box<dyn Consumer<Payment>>, Results, Log<Payment>) {
         &args(8),
         end,
     );
-    (operator, results, late)
+    (operator.expect("opens"), results, late)
 }
 
 fn millis(millis: u64) -> Duration {
@@ -154,7 +154,8 @@ fn late_records_without_a_side_output_are_counted() {
     let (end, _results) = Collecting::new();
     let by_key = ByValue::new(|payment: &Payment| payment.0);
     let assigner = Tumbling::of(millis(10));
-    let mut totals = aggregate("totals", by_key, assigner, Total, None, &args(8), end);
+    let mut totals =
+        aggregate("totals", by_key, assigner, Total, None, &args(8), end).expect("opens");
     run(&mut *totals, timed([]), Some(9));
     let mut cx = context();
     let mut slice = timed([((1, 1), 5), ((1, 1), 15), ((2, 1), 6)]);
@@ -200,7 +201,8 @@ fn a_branch_that_is_not_done_with_the_watermark_is_resumed() {
     let (end, _results) = Collecting::answering([Progress::More, Progress::Done]);
     let by_key = ByValue::new(|payment: &Payment| payment.0);
     let assigner = Tumbling::of(millis(10));
-    let mut totals = aggregate("totals", by_key, assigner, Total, None, &args(8), end);
+    let mut totals =
+        aggregate("totals", by_key, assigner, Total, None, &args(8), end).expect("opens");
     let cx = &mut context();
     assert_eq!(totals.watermark(at(9), cx).expect("works"), Progress::More);
     assert_eq!(totals.resume(cx).expect("works"), Progress::Done);
@@ -211,7 +213,8 @@ fn the_state_of_a_window_is_gone_when_it_has_fired() {
     let (end, _results) = Collecting::new();
     let by_key = ByValue::new(|payment: &Payment| payment.0);
     let assigner = Tumbling::of(millis(10));
-    let mut operator = WindowOperator::new("n", by_key, assigner, Count, None, &args(8), end);
+    let operator = WindowOperator::open("n", by_key, assigner, Count, None, &args(8), end);
+    let mut operator = operator.expect("opens");
     run(
         &mut operator,
         timed([((1, 1), 5), ((1, 1), 15), ((2, 1), 5)]),
