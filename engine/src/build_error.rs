@@ -45,6 +45,27 @@ pub enum BuildProblem {
         /// What is wrong with the window, and the remedy.
         cause: WindowSizeError,
     },
+    /// A source that cannot be read again, in a job that goes on from checkpoints.
+    #[error(
+        "source {source_name} cannot be read again, so checkpoints = \"{checkpoints}\" would lose \
+         what it gave since the last one: read a source that can (a file), or leave checkpoints \
+         empty"
+    )]
+    NotReplayable {
+        /// The name of the source.
+        source_name: String,
+        /// The setting.
+        checkpoints: String,
+    },
+    /// A sink that shows its records at once, in a job that promises exactly once.
+    #[error(
+        "sink {sink} shows records before their checkpoint is complete, so after a failure some \
+         come twice: write to a sink that commits, or set checkpoint_mode = \"at-least-once\""
+    )]
+    SinkRepeats {
+        /// The name of the sink.
+        sink: String,
+    },
     /// A name, uid, parallelism or chaining rule without an operator to apply it to.
     #[error(
         "`{method}` of a union applies to no single operator: call it on the streams before the \

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use sameriver_graph::{
-    Behaviour, Chaining, Input, Operator, OperatorId, OperatorKind, Port, Route,
+    Behaviour, Chaining, Input, Operator, OperatorId, OperatorKind, Port, Recovery, Route,
 };
 use sameriver_model::{Element, Parallelism, Partitioning, Uid};
 use sameriver_operator::build;
@@ -350,7 +350,8 @@ impl<T: Element, E> DataStream<T, E> {
     /// # Errors
     /// [`BuildError`] with what was wrong with the job so far, so that a job can end with its sink.
     pub fn sink(self, name: &str, sink: impl Sink<T>) -> Result<(), BuildError> {
-        self.end(name, sink, None)
+        let recovery = recovery_of(&sink);
+        self.end(name, sink, None, recovery)
     }
 
     /// Writes the records to a sink with so many writers: one keeps all records in one place.
@@ -359,7 +360,10 @@ impl<T: Element, E> DataStream<T, E> {
     /// As [`DataStream::sink`].
     pub fn sink_at(self, name: &str, subtasks: u32, sink: impl Sink<T>) -> Result<(), BuildError> {
         match Parallelism::new(subtasks) {
-            Ok(subtasks) => self.end(name, sink, Some(subtasks)),
+            Ok(subtasks) => {
+                let recovery = recovery_of(&sink);
+                self.end(name, sink, Some(subtasks), recovery)
+            }
             Err(cause) => {
                 self.draft.report(BuildProblem::parallelism(name, cause));
                 self.draft.check()
@@ -372,10 +376,12 @@ impl<T: Element, E> DataStream<T, E> {
         name: &str,
         sink: impl Sink<T>,
         parallelism: Option<Parallelism>,
+        recovery: Recovery,
     ) -> Result<(), BuildError> {
         let description = sink.describe();
         let behaviour = typed::sink(Arc::new(sink));
-        let mut operator = Operator::new(name, description, OperatorKind::Sink, behaviour);
+        let operator = Operator::new(name, description, OperatorKind::Sink, behaviour);
+        let mut operator = operator.with_recovery(recovery);
         operator.parallelism = parallelism;
         self.draft.add(operator, self.inputs);
         self.draft.check()
@@ -386,7 +392,7 @@ impl<T: Element, E> DataStream<T, E> {
     /// # Errors
     /// As [`DataStream::sink`].
     pub fn discard(self, name: &str) -> Result<(), BuildError> {
-        self.sink(name, sameriver_connectors::Discard)
+        self.end(name, sameriver_connectors::Discard, None, Recovery::Exact)
     }
 
     /// Keeps the records for the job's result, see [`JobResult::collected`].
@@ -406,7 +412,17 @@ impl<T: Element + fmt::Display, E> DataStream<T, E> {
     /// # Errors
     /// As [`DataStream::sink`].
     pub fn print(self, name: &str) -> Result<(), BuildError> {
-        self.sink(name, sameriver_connectors::Print::lines())
+        let print = sameriver_connectors::Print::lines();
+        self.end(name, print, None, Recovery::Exact)
+    }
+}
+
+/// What a sink shows at once it shows again after a failure.
+pub(crate) fn recovery_of<T: Element>(sink: &impl Sink<T>) -> Recovery {
+    if sink.commits() {
+        Recovery::Exact
+    } else {
+        Recovery::Repeats
     }
 }
 

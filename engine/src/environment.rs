@@ -9,8 +9,10 @@ use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use sameriver_graph::replacement::Replacement;
 use sameriver_graph::{
-    Behaviour, GraphProblem, Input, JobGraph, Operator, OperatorId, OperatorKind, Port, StreamGraph,
+    Behaviour, GraphProblem, Input, JobGraph, Operator, OperatorId, OperatorKind, Port, Recovery,
+    StreamGraph,
 };
 use sameriver_model::Element;
 use sameriver_operator::source::Source;
@@ -18,6 +20,7 @@ use sameriver_operator::source::Source;
 use crate::build_error::{BuildError, BuildProblem};
 use crate::data_stream::DataStream;
 use crate::event_timed::Untimed;
+use crate::lint;
 use crate::settings::Settings;
 use crate::typed;
 
@@ -86,6 +89,21 @@ impl Environment {
         Self { settings, draft }
     }
 
+    /// An environment for a job that has no name yet but that of its function.
+    pub(crate) fn of_job<J>(settings: &Settings) -> Self {
+        let mut env = Self::new(settings.clone());
+        env.name(crate::job::name_of(std::any::type_name::<J>()));
+        env
+    }
+
+    /// Puts a replacement in its place, or remembers why it has none.
+    pub(crate) fn replace(&mut self, replacement: Replacement) {
+        let replaced = self.draft.graph_mut().replace(replacement);
+        if let Err(problem) = replaced {
+            self.draft.report(problem);
+        }
+    }
+
     /// The settings that the job will run with.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -110,6 +128,11 @@ impl Environment {
     /// ```
     pub fn source<S: Source>(&mut self, name: &str, source: S) -> DataStream<S::Out> {
         let description = source.describe();
+        let recovery = if source.is_replayable() {
+            Recovery::Exact
+        } else {
+            Recovery::NotReplayable
+        };
         let (open, enumerator) = typed::source(name, Arc::new(source));
         let behaviour = Behaviour::Source {
             open,
@@ -117,7 +140,8 @@ impl Environment {
             watermarks: None,
         };
         let operator = Operator::new(name, description, OperatorKind::Source, behaviour)
-            .emits(typed::stream_type::<S::Out>());
+            .emits(typed::stream_type::<S::Out>())
+            .with_recovery(recovery);
         let id = self.draft.add(operator, Vec::new());
         DataStream {
             draft: self.draft.clone(),
@@ -156,6 +180,8 @@ impl Environment {
     pub fn build(self) -> Result<JobGraph, BuildError> {
         self.draft.check()?;
         self.settings.validate().map_err(BuildProblem::from)?;
+        let lints = lint::problems(&self.draft.graph(), &self.settings);
+        BuildError::unless_empty(lints)?;
         let settings = self.settings.compile().map_err(BuildProblem::from)?;
         let compiled = self.draft.graph().compile(&settings);
         let graph = compiled.map_err(|problems: Vec<GraphProblem>| {

@@ -32,14 +32,13 @@ pub fn build_graph<J>(job: J, settings: &Settings) -> Result<JobGraph, BuildErro
 where
     J: Fn(&mut Environment) -> Result<(), BuildError>,
 {
-    let mut env = Environment::new(settings.clone());
-    env.name(name_of(std::any::type_name::<J>()));
+    let mut env = Environment::of_job::<J>(settings);
     job(&mut env)?;
     env.build()
 }
 
 /// The name of a job function, or of the one around a closure; `job` for one without a name.
-fn name_of(type_name: &str) -> &str {
+pub(crate) fn name_of(type_name: &str) -> &str {
     let path = type_name.split('<').next().unwrap_or_default();
     let is_path = |c: char| c.is_alphanumeric() || "_:{}&".contains(c);
     if !path.chars().all(is_path) {

@@ -77,6 +77,8 @@ mod event_timed;
 mod job;
 mod keyed_stream;
 pub mod prelude;
+mod replacements;
+mod lint;
 mod settings;
 mod typed;
 mod windowed_stream;
@@ -126,5 +128,9 @@ pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
 pub use sameriver_graph::{GraphProblem, JobGraph};
 pub use sameriver_model::{Batch, Element, Failure, FailureKind, Key};
-pub use settings::{EffectiveSettings, Origin, SettingRow, SettingValue, Settings, SettingsError};
+pub use replacements::{Replacements, build_graph_with};
+pub use settings::{
+    CheckpointMode, EffectiveSettings, Origin, Restart, SettingRow, SettingValue, Settings,
+    SettingsError,
+};
 pub use windowed_stream::WindowedStream;

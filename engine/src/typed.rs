@@ -22,6 +22,7 @@ use sameriver_operator::{
 /// Both ends of the edges that carry `T`.
 pub(crate) fn stream_type<T: Element>() -> StreamType {
     StreamType {
+        type_id: std::any::TypeId::of::<T>(),
         type_name: std::any::type_name::<T>(),
         head: Arc::new(|next| Box::new(TypedHead::<T>::new(next.typed()))),
         codec: codec::<T>(),

@@ -118,6 +118,18 @@ pub type OpenSource = dyn Fn(
     + Send
     + Sync;
 
+/// What becomes of an operator's records when the job goes on from a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Recovery {
+    /// They count exactly once.
+    #[default]
+    Exact,
+    /// The source cannot be read again: what it gave since the checkpoint is lost.
+    NotReplayable,
+    /// The sink shows what it gets at once: what it got since the checkpoint is shown again.
+    Repeats,
+}
+
 /// The factory of an operator.
 #[derive(Clone)]
 pub enum Behaviour {
@@ -164,6 +176,8 @@ pub struct Operator {
     pub states: Vec<String>,
     /// Its outputs; none for a sink.
     pub outputs: Vec<Output>,
+    /// What becomes of its records when the job goes on from a checkpoint.
+    pub recovery: Recovery,
     /// Its factory.
     pub behaviour: Behaviour,
 }
@@ -185,6 +199,7 @@ impl Operator {
             chaining: Chaining::default(),
             states: Vec::new(),
             outputs: Vec::new(),
+            recovery: Recovery::default(),
             behaviour,
         }
     }
@@ -207,6 +222,12 @@ impl Operator {
     /// The same operator with the stable name of its state.
     pub fn with_uid(mut self, uid: &str) -> Self {
         self.uid = Some(Uid::new(uid));
+        self
+    }
+
+    /// The same operator with what becomes of its records when the job goes on from a checkpoint.
+    pub fn with_recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
         self
     }
 

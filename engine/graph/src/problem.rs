@@ -71,6 +71,28 @@ pub enum GraphProblem {
         /// What it does.
         description: String,
     },
+    /// A replacement of something that is not there.
+    #[error("the job has no {kind} {name} to replace: it has {known}")]
+    NothingToReplace {
+        /// Sources or sinks.
+        kind: OperatorKind,
+        /// The name that was given.
+        name: String,
+        /// The names that are there, joined by commas, or `none`.
+        known: String,
+    },
+    /// A replacement with records of another type.
+    #[error("{kind} {name} has records of type {found}, its replacement of {given}: give it {found}")]
+    OtherRecords {
+        /// A source or a sink.
+        kind: OperatorKind,
+        /// Its name.
+        name: String,
+        /// The type of its records.
+        found: &'static str,
+        /// The type of the replacement's records.
+        given: &'static str,
+    },
     /// A parallelism that is zero, too large, or above the number of key groups.
     #[error("operator {operator}: {cause}")]
     Parallelism {

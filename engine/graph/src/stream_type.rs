@@ -2,6 +2,7 @@
 //!
 //! Invariant: all factories of one stream type were made for the same record type.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use sameriver_operator::{AnyConsumer, EdgeCodec, Head, OpenArgs, Outputs};
@@ -19,6 +20,8 @@ pub type FanOut = dyn Fn(Vec<AnyConsumer>) -> AnyConsumer + Send + Sync;
 /// The factories for both ends of an edge, made where the record type was known.
 #[derive(Clone)]
 pub struct StreamType {
+    /// The record type; it differs between builds, so it is no part of the fingerprint.
+    pub type_id: TypeId,
     /// The record type's name, part of the fingerprint.
     pub type_name: &'static str,
     /// The receiving end.

@@ -16,6 +16,7 @@ fn never(_: &str, _: &sameriver_operator::OpenArgs, _: Box<dyn Outputs>) -> AnyC
 
 fn stream() -> StreamType {
     StreamType {
+        type_id: std::any::TypeId::of::<u64>(),
         type_name: "u64",
         head: Arc::new(|_| unreachable!("graph tests open nothing")),
         codec: Arc::new(WireEdge::<u64>::new()),

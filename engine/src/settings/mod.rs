@@ -6,16 +6,19 @@
 //! Invariant: a setting that is not in the table does not exist; [`Settings::validate`] relates the
 //! fields, so nobody behind it has to ask again. No environment variable is read here.
 
+mod checkpoints;
+mod choice;
+mod cluster;
 mod effective;
 mod error;
 mod value;
 
 use std::time::Duration;
 
-use sameriver_cluster::ClusterSettings;
 use sameriver_graph::CompileSettings;
 use sameriver_model::{MaxParallelism, Parallelism};
 
+pub use choice::{CheckpointMode, Restart};
 pub use effective::{EffectiveSettings, Origin, SettingRow};
 pub use error::SettingsError;
 pub use value::SettingValue;
@@ -93,6 +96,24 @@ settings_table! {
     hello_timeout: Duration = Duration::from_secs(5), "Wait for the hello of a control connection";
     connect_retry: Duration = Duration::from_millis(50), "Pause before connecting again";
     control_frame_bytes: u32 = 16 << 20, "Bytes of the largest control message";
+    heartbeat_interval: Duration = Duration::from_secs(1), "Pause between two signs of life";
+    heartbeat_timeout: Duration = Duration::from_secs(10), "Silence after which a node is lost";
+    checkpoints: String = String::new(), "Folder or URL of the checkpoint store, empty for none";
+    checkpoint_mode: CheckpointMode = CheckpointMode::ExactlyOnce, "What a checkpoint promises";
+    checkpoint_interval: Duration = Duration::from_secs(10), "Time between two checkpoints";
+    checkpoint_records: u64 = 0, "Records after which a checkpoint is due, 0 for never";
+    checkpoint_bytes: u64 = 0, "Bytes read after which a checkpoint is due, 0 for never";
+    checkpoint_markers: bool = false, "Whether a marker in a source asks for a checkpoint";
+    checkpoint_timeout: Duration = Duration::from_secs(600), "Time after which one is given up";
+    checkpoint_min_pause: Duration = Duration::ZERO, "Pause between the end of one and the next";
+    checkpoints_at_once: u32 = 1, "Checkpoints that may be under way together";
+    checkpoints_retained: u32 = 1, "Completed checkpoints that are kept";
+    checkpoint_failures: u32 = 0, "Failed checkpoints in a row that the job tolerates";
+    restart: Restart = Restart::Never, "What follows a failure";
+    restart_attempts: u32 = 3, "Restarts in all (fixed-delay), or in an interval (failure-rate)";
+    restart_delay: Duration = Duration::from_secs(1), "Wait before a restart, or before the first";
+    restart_delay_max: Duration = Duration::from_secs(60), "Longest wait of exponential-delay";
+    restart_interval: Duration = Duration::from_secs(300), "Span of failure-rate, or calm that resets";
 }
 
 impl Settings {
@@ -169,6 +190,7 @@ impl Settings {
             );
             return Err(self.refused("slots", &remedy));
         }
+        self.check_checkpoints()?;
         self.check_slots(self.parallelism)
     }
 
@@ -206,35 +228,6 @@ impl Settings {
             max_parallelism: self.max_parallelism_checked()?,
             chaining: self.chaining,
         })
-    }
-
-    /// The part that the cluster needs, for a job that needs so many slots.
-    pub fn cluster(&self, slots_needed: u32) -> ClusterSettings {
-        let mut cluster = ClusterSettings {
-            task_managers: self.task_managers,
-            slots: match self.slots {
-                0 => slots_needed.div_ceil(self.task_managers).max(1),
-                slots => slots,
-            },
-            registration_timeout: self.registration_timeout,
-            deploy_timeout: self.deploy_timeout,
-            cancellation_timeout: self.cancellation_timeout,
-            hello_timeout: self.hello_timeout,
-            connect_retry: self.connect_retry,
-            control_frame_bytes: self.control_frame_bytes,
-            ..ClusterSettings::default()
-        };
-        cluster.slot.slice_records = self.slice_records as usize;
-        cluster.slot.batch_records = self.batch_records as usize;
-        cluster.slot.batch_timeout = self.batch_timeout;
-        cluster.slot.buffers_per_channel = self.buffers_per_channel as usize;
-        cluster.slot.overdraft_batches = self.overdraft_batches as usize;
-        cluster.slot.yield_after = self.yield_after;
-        cluster.slot.mail_letters = self.mail_letters as usize;
-        cluster.exchange.frame_bytes = self.frame_bytes;
-        cluster.exchange.connect_timeout = self.connect_timeout;
-        cluster.exchange.write_bytes = self.write_bytes as usize;
-        cluster
     }
 
     fn refused(&self, name: &'static str, remedy: &str) -> SettingsError {

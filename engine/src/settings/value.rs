@@ -41,6 +41,36 @@ impl SettingValue for bool {
     }
 }
 
+impl SettingValue for u64 {
+    fn read(written: &str) -> Result<Self, String> {
+        let digits = written.replace('_', "");
+        let number = digits.parse::<i64>().ok();
+        // TOML has signed numbers only.
+        number
+            .and_then(|number| Self::try_from(number).ok())
+            .ok_or_else(|| format!("write a whole number from 0 to {}", i64::MAX))
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingValue for String {
+    fn read(written: &str) -> Result<Self, String> {
+        let inner = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let text = inner.unwrap_or(written);
+        if text.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
+            return Err("write text without quotes, backslashes and line ends".to_owned());
+        }
+        Ok(text.to_owned())
+    }
+
+    fn written(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
 const UNITS: &[(&str, u64)] = &[
     ("us", 1),
     ("ms", 1_000),
