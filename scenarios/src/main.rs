@@ -24,14 +24,17 @@ enum Commands {
 }
 
 fn main() -> ExitCode {
-    logging::start();
     match sameriver_cli::parse_with::<Line>("sameriver", std::env::args_os()) {
         Ok(line) => match line.command {
             Commands::Engine(command) => {
+                logging::start();
                 sameriver_cli::execute(&command, &catalogue::jobs()).into()
             }
             #[cfg(feature = "sim")]
-            Commands::Sim(arguments) => sameriver_scenarios::sim_command::execute(&arguments),
+            Commands::Sim(arguments) => {
+                logging::start_on_wish();
+                sameriver_scenarios::sim_command::execute(&arguments)
+            }
         },
         Err(exit) => exit.into(),
     }

@@ -11,7 +11,7 @@ const SEEDS: std::ops::Range<u64> = 0..100;
 fn hashes(seeds: impl IntoIterator<Item = u64>, jobs: usize) -> BTreeMap<u64, TraceHash> {
     let mut hashes = BTreeMap::new();
     let limits = Limits::default();
-    let play = |seed| simulate::play(simulate::drawn_story(seed), seed, &limits);
+    let play = |seed| simulate::play(simulate::drawn_trial(seed), seed, &limits);
     Batch::of(seeds).jobs(jobs).run(play, |outcome| {
         hashes.insert(outcome.seed, outcome.trace_hash);
         true

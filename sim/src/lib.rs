@@ -16,6 +16,7 @@ compile_error!(
      add the two flags to it"
 );
 
+pub mod arrivals;
 pub mod batch;
 pub(crate) mod counters;
 pub(crate) mod current;
@@ -40,12 +41,15 @@ pub(crate) mod quiet_panics;
 pub mod self_check;
 pub(crate) mod services;
 pub mod sim_world;
+pub mod simulation;
 pub mod supervisor;
+pub mod tally;
 pub(crate) mod timers;
 pub mod trace;
 pub(crate) mod virtual_clock;
 pub mod watchdog;
 
+pub use arrivals::{ArrivalSchedule, Arrivals};
 pub use batch::{Batch, BatchSummary, SeedFold};
 pub use disk::{NodeFiles, VOLUME};
 pub use fault::{
@@ -53,7 +57,10 @@ pub use fault::{
     ScriptError, Target, TargetKind, Targets, Trigger, UnknownFamily, Window,
 };
 pub use finding::{Finding, FindingKind};
-pub use job::{JobFunction, SimJob, draw_settings};
+pub use job::{
+    CHECKPOINTS, CRASH_POINTS, JobFunction, Phases, Promised, Ran, STORE_FORMAT, SimCluster,
+    SimJob, draw_class, draw_lasting_settings, draw_settings,
+};
 pub use judge::{
     Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,
     Invariant, Legal, LivenessBounds, Look, Publications, Sighting, StoreEvent, StoreFormat,
@@ -68,6 +75,8 @@ pub use probe_log::{ProbeEntry, ProbeLog, Seen};
 pub use self_check::{Divergence, self_check};
 pub use services::ServiceSite;
 pub use sim_world::SimWorld;
+pub use simulation::Simulation;
 pub use supervisor::{Limits, Outcome, PanicReport, run_seed};
+pub use tally::{FamilyTally, Figures, Tally};
 pub use trace::TraceHash;
 pub use watchdog::Watchdog;

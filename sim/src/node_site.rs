@@ -96,7 +96,7 @@ pub(crate) struct NodeSite {
     up: AtomicBool,
     paused: AtomicBool,
     clocks: Mutex<Clocks>,
-    record_nanos: u64,
+    record_nanos: AtomicU64,
     wall_start_millis: i64,
     pub(crate) tasks: Mutex<Tasks>,
     pub(crate) disk: Mutex<DiskModel>,
@@ -115,7 +115,7 @@ impl NodeSite {
             up: AtomicBool::new(true),
             paused: AtomicBool::new(false),
             clocks: Mutex::default(),
-            record_nanos: log_between(&mut draws, 1_000, 50_000),
+            record_nanos: AtomicU64::new(log_between(&mut draws, 1_000, 50_000)),
             wall_start_millis: wall_start(seed),
             tasks: Mutex::default(),
             disk: Mutex::new(disk(seed, name)),
@@ -210,7 +210,11 @@ impl NodeSite {
 
     /// What one record costs here, in nanoseconds.
     pub(crate) fn record_nanos(&self) -> u64 {
-        self.record_nanos
+        self.record_nanos.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_record_nanos(&self, nanos: u64) {
+        self.record_nanos.store(nanos, Ordering::Relaxed);
     }
 
     /// The wall clock at the start of the run, before the node's own offset.

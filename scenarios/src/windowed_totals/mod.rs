@@ -5,6 +5,8 @@
 
 mod event;
 mod reference;
+#[cfg(feature = "sim")]
+mod trial;
 mod workload;
 
 use std::fmt;
@@ -19,6 +21,8 @@ use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{Event, PARTITIONS};
+#[cfg(feature = "sim")]
+pub use self::trial::TRIAL;
 use crate::story::{Rows, Story};
 
 /// The scenario.

@@ -9,7 +9,7 @@ use crate::story::{Rows, Workload};
 pub(super) fn rows(workload: &Workload) -> Rows {
     let window = super::WINDOW.as_millis() as i64;
     let mut totals: BTreeMap<(i64, u32), u64> = BTreeMap::new();
-    for event in events(workload) {
+    for event in events(workload).concat() {
         let start = event.at.div_euclid(window) * window;
         *totals.entry((start, event.key)).or_default() += event.amount;
     }
@@ -20,7 +20,8 @@ pub(super) fn rows(workload: &Workload) -> Rows {
     )
 }
 
-fn events(workload: &Workload) -> Vec<Event> {
+/// The events of each partition, or of each file.
+pub(super) fn events(workload: &Workload) -> Vec<Vec<Event>> {
     let arguments = &workload.arguments;
     if arguments.input.is_empty() {
         let seed = arguments.seed.unwrap_or(super::SEED);
@@ -28,8 +29,10 @@ fn events(workload: &Workload) -> Vec<Event> {
             .records
             .unwrap_or(super::RECORDS)
             .div_ceil(u64::from(PARTITIONS));
-        let partition = |partition| (0..each).map(move |at| event::generate(seed, partition, at));
-        return (0..PARTITIONS).flat_map(partition).collect();
+        let events = |partition| (0..each).map(move |at| event::generate(seed, partition, at));
+        return (0..PARTITIONS)
+            .map(|partition| events(partition).collect())
+            .collect();
     }
     let texts = workload
         .files
@@ -40,5 +43,5 @@ fn events(workload: &Workload) -> Vec<Event> {
             .map(|line| event::parse(line).expect("the workload writes events"))
             .collect()
     };
-    texts.flat_map(read).collect()
+    texts.map(read).collect()
 }

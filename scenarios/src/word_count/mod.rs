@@ -4,6 +4,8 @@
 //! state under its own key; a timer at the end of time gives the total when the input has ended.
 
 mod reference;
+#[cfg(feature = "sim")]
+mod trial;
 mod workload;
 
 use std::fmt;
@@ -18,6 +20,9 @@ use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
 use serde::{Deserialize, Serialize};
 
 use crate::story::{Rows, Story};
+
+#[cfg(feature = "sim")]
+pub use self::trial::TRIAL;
 
 /// The scenario.
 pub const STORY: Story = Story {

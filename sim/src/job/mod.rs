@@ -1,7 +1,15 @@
 //! Runs a user's job on a simulated cluster: the job master and each task manager have a node of
 //! their own, make their own graph and share nothing but connections.
 //!
+//! Reading order: [`SimJob`] (nothing goes wrong) → [`SimCluster`] (everything does) → [`Phases`]
+//! → [`Ran`] (what was seen of it) → [`draw_settings`].
+//!
 //! Invariant: what is run here is the production code of every room; only the world is another one.
+
+mod cluster;
+mod phases;
+mod ran;
+mod settings;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +19,14 @@ use sameriver::{BuildError, Environment, JobGraph, Settings};
 use sameriver_cluster::{ClusterSettings, JobControl, JobOutcome, job_master, task_manager};
 use sameriver_model::TaskManagerIndex;
 use sameriver_runtime::sync::oneshot;
-use sameriver_runtime::{Address, Lane, RandomStream};
+use sameriver_runtime::{Address, Lane};
 
 use crate::{Finding, SimWorld};
+
+pub use cluster::{CRASH_POINTS, SimCluster};
+pub use phases::Phases;
+pub use ran::{Promised, Ran, STORE_FORMAT};
+pub use settings::{CHECKPOINTS, draw_class, draw_lasting_settings, draw_settings};
 
 /// A job function that every node runs for itself.
 pub type JobFunction = Arc<dyn Fn(&mut Environment) -> Result<(), BuildError> + Send + Sync>;
@@ -160,30 +173,5 @@ async fn settle(
         Err(late) => Err(Finding::liveness(format!(
             "task manager {index} did not end: {late}"
         ))),
-    }
-}
-
-/// Draws settings: small and large, down to one record a batch and one batch a channel.
-pub fn draw_settings(random: &mut RandomStream) -> Settings {
-    let pick = |random: &mut RandomStream, values: &[u32]| {
-        values[random.below(values.len() as u64) as usize]
-    };
-    let millis = pick(random, &[0, 1, 5, 5, 20]);
-    let yield_micros = pick(random, &[0, 100, 1_000, 1_000_000]);
-    Settings {
-        parallelism: pick(random, &[1, 2, 2, 3, 4]),
-        max_parallelism: pick(random, &[4, 5, 16, 128, 128]),
-        chaining: random.chance(800),
-        task_managers: pick(random, &[1, 2, 2, 3]),
-        // Enough for every job that fits into the least max parallelism, and some to spare.
-        slots: pick(random, &[0, 0, 4, 6]),
-        yield_after: Duration::from_micros(u64::from(yield_micros)),
-        mail_letters: pick(random, &[1, 2, 64]),
-        slice_records: pick(random, &[1, 2, 7, 64, 256]),
-        batch_records: pick(random, &[1, 2, 7, 64, 256]),
-        batch_timeout: Duration::from_millis(u64::from(millis)),
-        buffers_per_channel: pick(random, &[1, 2, 8]),
-        write_bytes: pick(random, &[1, 100, 4_096, 65_536]),
-        ..Settings::default()
     }
 }

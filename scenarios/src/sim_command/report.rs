@@ -1,0 +1,185 @@
+//! What the seeds of a campaign came to, as it is printed.
+//!
+//! Invariant: figures are those of passed seeds; a seed that showed nothing is counted apart.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use sameriver_cli::summary::grouped;
+use sameriver_sim::{BatchSummary, Finding, FindingKind, Outcome, Tally, TraceHash};
+
+use crate::simulate::Played;
+
+/// One in so many seeds may be vacuous, and a few more, lest a small batch hangs on one draw.
+const VACUOUS_ONE_IN: u64 = 50;
+const VACUOUS_MORE: u64 = 2;
+/// So many findings are described; the others are counted.
+const DESCRIBED: usize = 5;
+
+/// How many seeds of a batch may have compared nothing.
+const fn vacuous_allowed(seeds: u64) -> u64 {
+    VACUOUS_MORE + seeds / VACUOUS_ONE_IN
+}
+
+/// What the seeds came to.
+#[derive(Default)]
+pub(super) struct Report {
+    findings: BTreeMap<u64, (Finding, TraceHash)>,
+    vacuous: BTreeMap<u64, (Finding, TraceHash)>,
+    played: BTreeMap<&'static str, u64>,
+    rows: u64,
+    tally: Tally,
+    trace: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn take(&mut self, outcome: Outcome<Played>) {
+        self.trace.extend(outcome.trace.into_iter().flatten());
+        match outcome.verdict {
+            Ok(played) => {
+                *self.played.entry(played.story).or_default() += 1;
+                self.rows += played.rows;
+                self.tally.take(&played.figures);
+            }
+            Err(finding) => {
+                let kept = if finding.kind == FindingKind::Vacuous {
+                    &mut self.vacuous
+                } else {
+                    &mut self.findings
+                };
+                kept.insert(outcome.seed, (finding, outcome.trace_hash));
+            }
+        }
+    }
+
+    /// The lines of the seed that was captured.
+    pub(super) fn trace(&self) -> &[String] {
+        &self.trace
+    }
+
+    /// The lowest seeds with a finding.
+    pub(super) fn failures(&self) -> impl Iterator<Item = (u64, &Finding, TraceHash)> {
+        let findings = self.findings.iter().take(DESCRIBED);
+        findings.map(|(seed, (finding, hash))| (*seed, finding, *hash))
+    }
+
+    fn too_vacuous(&self, summary: &BatchSummary) -> bool {
+        let vacuous = self.vacuous.len() as u64;
+        vacuous > 0 && self.played.is_empty() || vacuous > vacuous_allowed(summary.seeds)
+    }
+
+    /// The exit code, where `first` is the kind of the lowest seed with a finding.
+    pub(super) fn exit(&self, first: Option<FindingKind>, summary: &BatchSummary) -> ExitCode {
+        let is_covered = self.tally.missing().is_empty() && !self.too_vacuous(summary);
+        match first {
+            Some(kind) => ExitCode::from(kind.exit_code()),
+            None if is_covered => ExitCode::SUCCESS,
+            None => ExitCode::from(FindingKind::Vacuous.exit_code()),
+        }
+    }
+
+    pub(super) fn text(&self, summary: &BatchSummary) -> String {
+        let played = self.played.iter();
+        let played = played.map(|(name, seeds)| format!("{name} {}", grouped(*seeds)));
+        let played = played.collect::<Vec<_>>().join(", ");
+        let passed: u64 = self.played.values().sum();
+        let wall = summary.wall_time.as_secs_f64().max(1e-9);
+        let simulated = summary.virtual_time.as_secs_f64();
+        let mut text = format!(
+            "{} of {} seeds passed ({played}), {} failed, {} vacuous\n",
+            grouped(passed),
+            grouped(summary.seeds),
+            self.findings.len(),
+            self.vacuous.len(),
+        );
+        if self.findings.len() > DESCRIBED {
+            let more = self.findings.len() - DESCRIBED;
+            put(
+                &mut text,
+                &format!("{more} more seeds failed than are shown"),
+            );
+        }
+        self.put_coverage(&mut text, summary);
+        put(
+            &mut text,
+            &format!(
+                "{} rows compared with references, {} events\n\
+                 simulated {simulated:.1} s in {wall:.2} s: {:.0} times real time, \
+                 {:.1} seeds a second\n\
+                 fold of trace hashes: {}",
+                grouped(self.rows),
+                grouped(summary.events),
+                simulated / wall,
+                summary.seeds as f64 / wall,
+                summary.fold.hash(),
+            ),
+        );
+        text.trim_end().to_owned()
+    }
+
+    fn put_coverage(&self, text: &mut String, summary: &BatchSummary) {
+        let tally = &self.tally;
+        let share = tally.seeds_with_state * 100 / tally.seeds.max(1);
+        put(
+            text,
+            &format!(
+                "{} attempts, {} of them from one of {} checkpoints; {share} % of the seeds \
+                 restored state",
+                grouped(tally.attempts),
+                grouped(tally.restores),
+                grouped(tally.checkpoints),
+            ),
+        );
+        if !tally.families.is_empty() {
+            put(text, "fault             seeds   felt      effects");
+        }
+        for (family, felt) in &tally.families {
+            let (name, effects) = (family.name(), grouped(felt.effects));
+            let (seeds, took) = (felt.enabled, felt.took_effect);
+            put(
+                text,
+                &format!("{name:<16} {seeds:>6} {took:>6} {effects:>12}"),
+            );
+        }
+        if !tally.crashed_at.is_empty() {
+            let places = tally.crashed_at.iter();
+            let places = places.map(|(place, seeds)| format!("{place} {seeds}"));
+            let places = places.collect::<Vec<_>>().join(", ");
+            put(text, &format!("crashed at: {places}"));
+        }
+        let compared = tally.compared.iter();
+        let compared =
+            compared.map(|(invariant, items)| format!("{invariant} {}", grouped(*items)));
+        put(
+            text,
+            &format!("judged: {}", compared.collect::<Vec<_>>().join(", ")),
+        );
+        for missing in tally.missing() {
+            put(text, &format!("coverage: {missing}"));
+        }
+        if self.too_vacuous(summary)
+            && let Some((seed, (finding, _))) = self.vacuous.first_key_value()
+        {
+            put(
+                text,
+                &format!("too many vacuous seeds, the first is {seed}: {finding}"),
+            );
+        }
+    }
+}
+
+fn put(text: &mut String, line: &str) {
+    // A String takes everything.
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_vacuous_seeds_do_not_fail_a_batch() {
+        assert_eq!([1, 40, 100, 1_000].map(vacuous_allowed), [2, 2, 4, 22]);
+    }
+}

@@ -1,0 +1,296 @@
+//! What was seen of a run, and the verdict of the oracles that every job has.
+//!
+//! Invariant: everything here was seen from outside or said by probes; the scenario adds what only
+//! it can know: its reference.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sameriver_cluster::JobEnd;
+use sameriver_model::AttemptNumber;
+use sameriver_runtime::Monotonic;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::VOLUME;
+use crate::fault::{FaultScript, Trigger};
+use crate::finding::Finding;
+use crate::judge::{
+    self, AfterHealing, Compared, CutMode, Fact, History, Legal, LivenessBounds, Look, StoreEvent,
+    StoreFormat, VisibleItem,
+};
+use crate::probe_log::Seen;
+use crate::sim_world::{SUPERVISOR, SimWorld};
+use crate::tally::Figures;
+
+/// How a file in the making ends.
+const IN_PROGRESS: &str = ".inprogress";
+
+/// What the scenario says of its job beyond its output.
+#[derive(Clone, Copy, Debug)]
+pub struct Promised {
+    /// What a snapshot may reflect.
+    pub cut: CutMode,
+    /// What watermarks may be.
+    pub legal: Legal,
+}
+
+/// A run that came to its end, or to its limit.
+pub struct Ran {
+    /// How the job ended, if it did.
+    pub end: Option<JobEnd>,
+    /// Why the job has given up, if it has.
+    pub given_up: Option<Finding>,
+    /// What the engine said and the store got.
+    pub history: History,
+    /// What the store was asked for.
+    pub store: Vec<StoreEvent>,
+    /// The job's folder in the store, with the `/` behind it.
+    pub folder: String,
+    /// What was visible, when the job has visible output.
+    pub looks: Option<Vec<Look>>,
+    /// The visible files at the end.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What happened after healing.
+    pub after: AfterHealing,
+    /// What is allowed to happen then.
+    pub bounds: LivenessBounds,
+    /// Figures for the summary.
+    pub figures: Figures,
+}
+
+/// The formats of the storage room.
+pub const STORE_FORMAT: StoreFormat = StoreFormat {
+    record: |sequence, bytes| {
+        let record = sameriver_storage::job_log::decode("record", sequence, bytes);
+        record.map_err(|error| error.to_string())
+    },
+    metadata: |bytes| {
+        let metadata = sameriver_storage::metadata::decode("metadata", bytes);
+        metadata.map_err(|error| error.to_string())
+    },
+};
+
+impl Ran {
+    /// Lets every oracle of every job look: safety first, then whether the job recovered.
+    ///
+    /// # Errors
+    /// [`Finding`] of the first broken promise.
+    pub fn judge(&self, promised: &Promised) -> Result<Vec<Compared>, Finding> {
+        let (history, store, folder) = (&self.history, &self.store, &self.folder);
+        let finished = self.end == Some(JobEnd::Finished);
+        let mut compared = vec![
+            judge::cut(history, promised.cut)?,
+            judge::deposed(history, store, folder, STORE_FORMAT)?,
+            judge::commit(history)?,
+            judge::watermark(history, promised.legal)?,
+            judge::timer(history, finished)?,
+            judge::metadata(store, folder, STORE_FORMAT)?,
+            judge::storage(store)?,
+        ];
+        if let Some(given_up) = &self.given_up {
+            return Err(given_up.clone());
+        }
+        compared.push(judge::liveness(&self.after, &self.bounds)?);
+        match &self.end {
+            Some(JobEnd::Finished) => {}
+            Some(end) => return Err(Finding::safety(format!("the job has {end}"))),
+            None => return Err(Finding::liveness("no job master gave an outcome")),
+        }
+        if let Some(looks) = &self.looks {
+            compared.push(judge::visible(history, looks)?);
+        }
+        Ok(compared)
+    }
+}
+
+/// Looks at a run from outside while it goes on.
+pub(super) struct Watching {
+    sim: SimWorld,
+    output: Option<String>,
+    looks: Vec<Look>,
+    after: AfterHealing,
+}
+
+impl Watching {
+    pub(super) fn new(sim: &SimWorld, output: Option<String>) -> Self {
+        Self {
+            sim: sim.clone(),
+            output,
+            looks: Vec::new(),
+            after: AfterHealing::default(),
+        }
+    }
+
+    /// Notes what is visible, if it has changed.
+    pub(super) fn look(&mut self) {
+        if self.output.is_none() {
+            return;
+        }
+        let items: Vec<VisibleItem> = self
+            .visible()
+            .into_iter()
+            .map(|(name, bytes)| VisibleItem {
+                name,
+                digest: xxh3_64(&bytes),
+            })
+            .collect();
+        if self.looks.last().is_some_and(|last| last.items == items) {
+            return;
+        }
+        let at = self.sim.now();
+        self.looks.push(Look { at, items });
+    }
+
+    fn visible(&self) -> BTreeMap<String, Vec<u8>> {
+        let Some(folder) = &self.output else {
+            return BTreeMap::new();
+        };
+        let below = format!("{folder}/");
+        let files = self.sim.files(VOLUME).all().into_iter();
+        let files = files.map(|(path, bytes)| (path.trim_start_matches('/').to_owned(), bytes));
+        files
+            .filter(|(path, _)| path.starts_with(&below) && !path.ends_with(IN_PROGRESS))
+            .collect()
+    }
+
+    pub(super) fn healed(&mut self, last_arrival: Monotonic) {
+        self.after.healed = self.sim.now();
+        self.after.last_arrival = last_arrival;
+    }
+
+    pub(super) fn healed_at(&self) -> Monotonic {
+        self.after.healed
+    }
+
+    pub(super) fn has_run(&self) -> bool {
+        self.after.running.is_some()
+    }
+
+    pub(super) fn runs(&mut self) {
+        self.after.running = Some(self.sim.now());
+    }
+
+    pub(super) fn ended(&mut self, at: Option<Monotonic>) {
+        self.after.ended = at;
+        self.after.looked_until = self.sim.now();
+    }
+
+    /// Gathers everything.
+    ///
+    /// # Errors
+    /// [`Finding`] when a record of the job log cannot be read.
+    pub(super) fn close(
+        mut self,
+        folder: &str,
+        faults: &FaultScript,
+        end: Option<JobEnd>,
+    ) -> Result<Ran, Finding> {
+        let sim = self.sim.clone();
+        let store = StoreEvent::of(sim.blobs(super::settings::CHECKPOINTS).history());
+        let published = judge::publications(&store, folder, STORE_FORMAT);
+        let published =
+            published.map_err(|error| Finding::breach(judge::Invariant::Metadata, error))?;
+        let history = History::of(sim.ledger().probes().all(), published);
+        self.after_healing(&history);
+        if self.after.ended.is_some() {
+            self.left_open();
+        }
+        let files = self.visible();
+        Ok(Ran {
+            end,
+            given_up: None,
+            figures: figures(&sim, &history, faults),
+            history,
+            store,
+            folder: folder.to_owned(),
+            looks: self.output.is_some().then_some(self.looks),
+            files,
+            after: self.after,
+            bounds: LivenessBounds {
+                running: Duration::MAX,
+                completes: Duration::MAX,
+                drains: Duration::MAX,
+                progress: Duration::MAX,
+                attempts: u32::MAX,
+            },
+        })
+    }
+
+    fn after_healing(&mut self, history: &History) {
+        let after = &mut self.after;
+        let mut latest = None;
+        for seen in &history.sightings {
+            let is_after = seen.at > after.healed;
+            match &seen.fact {
+                Fact::Published(record) => {
+                    let named = record.latest.as_ref().map(|named| named.id);
+                    if is_after && named > latest {
+                        after.completed.get_or_insert(seen.at);
+                        after.moved.push(seen.at);
+                    }
+                    latest = named.max(latest);
+                }
+                Fact::Said(Seen::AttemptStarted { .. }) if is_after => after.attempts += 1,
+                Fact::Said(
+                    Seen::Watermark { .. } | Seen::Reflected { .. } | Seen::Committed { .. },
+                ) if is_after => after.moved.push(seen.at),
+                Fact::Said(_) => {}
+            }
+        }
+    }
+
+    fn left_open(&mut self) {
+        let tasks = self.sim.unfinished_tasks();
+        let tasks = tasks.split(", ").filter(|task| !task.is_empty());
+        let ours = |task: &&str| !task.starts_with(SUPERVISOR);
+        self.after.open_tasks = tasks.filter(ours).map(str::to_owned).collect();
+        let files = self.sim.files(VOLUME).all().into_keys();
+        let left = files.filter(|path| path.ends_with(IN_PROGRESS));
+        self.after.open_files = left.collect();
+    }
+}
+
+fn figures(sim: &SimWorld, history: &History, faults: &FaultScript) -> Figures {
+    let mut figures = Figures {
+        enabled: faults.families(),
+        effects: sim.effects(),
+        crashed_at: crashed_at(sim, faults),
+        checkpoints: history.publications().count(),
+        ..Figures::default()
+    };
+    let mut with_state: BTreeSet<AttemptNumber> = BTreeSet::new();
+    for (_, fact) in history.facts() {
+        match fact {
+            Fact::Said(Seen::AttemptStarted { from, .. }) => {
+                figures.attempts += 1;
+                figures.restores += u64::from(from.is_some());
+            }
+            Fact::Said(Seen::Restored { attempt, bytes, .. }) if *bytes > 0 => {
+                with_state.insert(*attempt);
+            }
+            Fact::Said(_) | Fact::Published(_) => {}
+        }
+    }
+    figures.restores_with_state = with_state.len() as u64;
+    figures
+}
+
+/// The crash points whose pass came about at which the script crashes a node.
+fn crashed_at(sim: &SimWorld, faults: &FaultScript) -> BTreeSet<String> {
+    let passes = sim.crash_points();
+    let passed = |by: &str, at: &str| {
+        let mut all = passes.iter();
+        let found = all.find(|(node, place, _)| node == by && *place == at);
+        found.map_or(0, |(_, _, count)| *count)
+    };
+    let crashes = faults.0.iter().filter(|episode| episode.family.is_crash());
+    let points = crashes.filter_map(|episode| match &episode.at {
+        Trigger::Pass {
+            node,
+            place,
+            ordinal,
+        } if passed(node, place) >= *ordinal => Some(place.clone()),
+        Trigger::Pass { .. } | Trigger::Nanos(_) => None,
+    });
+    points.collect()
+}
