@@ -48,8 +48,8 @@ pub trait Consumer<T>: Send {
 
     /// Goes on with what the last `watermark` or `finish` left.
     ///
-    /// A chain that starts from a snapshot is resumed once before anything else: what a watermark
-    /// had left there is done, and watermarks that the channels below have forgotten are sent again.
+    /// A chain that starts from a snapshot is resumed before anything else: what a watermark had
+    /// left there is done, and watermarks that the channels below have forgotten are sent again.
     fn resume(&mut self, cx: &mut Context) -> Result<Progress, OperatorError>;
 
     /// The input is idle (or active again): it is excused from the watermark.

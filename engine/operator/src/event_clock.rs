@@ -65,3 +65,20 @@ impl EventClock {
         saved::write(id, &Saved { now, firing }, sections)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sameriver_model::EventTime;
+
+    use super::*;
+    use crate::testing::args;
+
+    #[test]
+    fn a_clock_is_written_as_published() {
+        let mut clock = EventClock::open("totals", &args(8)).expect("opens");
+        clock.advance(Watermark::at(EventTime::from_millis(5)));
+        let mut sections = SectionWriter::default();
+        clock.save(&mut sections).expect("is written");
+        saved::check_published("clock at 5 ms with timers left to fire", sections);
+    }
+}

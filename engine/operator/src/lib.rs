@@ -1,13 +1,14 @@
 //! The operator contract, the transforms, and the contracts of sources and sinks.
 //!
-//! Reading order: [`consumer`] → [`context`] and [`spent`] → [`chain`] and [`typed_head`] → [`outputs`] →
-//! [`edge_codec`] → [`source`] and [`source_head`] → [`sink`] → [`open`]; then what is built of
-//! them: [`source_driver`] → [`watermark`] → [`out`] and [`transform`] → [`key_selector`] →
-//! [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every factory. Snapshots:
-//! `saved` and `event_clock`, then each operator's own.
+//! Reading order: [`consumer`] → [`context`] and [`spent`] → [`chain`] and [`typed_head`] →
+//! [`outputs`] → [`edge_codec`] → [`source`] and [`source_head`] → [`sink`] → [`open`]; then what
+//! is built of them: [`source_driver`] → [`watermark`] → [`out`] and [`transform`] →
+//! [`key_selector`] → [`keyed`] → [`window`] → [`sink_link`] → [`tail`]. [`build`] lists every
+//! factory. Snapshots: `saved` and `event_clock`, then each operator's own.
 //!
 //! Invariant: an operator spawns nothing, sleeps never and reads no clock; what it needs comes in
-//! with the call. Only [`source`], [`source_head`] and [`sink`] know the world.
+//! with the call. Only [`source`], [`source_head`], [`sink`] and [`sink_link`] (whose commits are a
+//! task of the world) know the world.
 //!
 //! Feature: `testing` opens the test kit.
 #![forbid(unsafe_code)]

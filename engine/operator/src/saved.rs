@@ -70,6 +70,18 @@ fn value<V: DeserializeOwned>(id: &SectionId, bytes: &[u8]) -> Result<V, Restore
     }
 }
 
+/// Holds what a link writes at once against an example of `docs/formats.md`.
+#[cfg(test)]
+pub(crate) fn check_published(example: &str, mut sections: SectionWriter) {
+    let page = include_str!("../../../docs/formats.md");
+    let row = format!("| {example} | `");
+    let row = page.lines().find_map(|line| line.strip_prefix(&row));
+    let row = row.expect("the page has the example");
+    let bytes = sections.take().into_iter();
+    let bytes: Vec<_> = bytes.map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(bytes.concat() + "` |", row);
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

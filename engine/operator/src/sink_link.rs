@@ -2,9 +2,9 @@
 //!
 //! Invariant: `finish` answers `Done` only when the writer says that everything is outside, and,
 //! in a job without checkpoints, committed. A snapshot is done only when everything before its
-//! barrier is outside, and holds every committable that is not confirmed, also of older checkpoints.
-//! Nothing is committed because a sink goes away. When everything is committed and nothing follows,
-//! the committer sweeps, once.
+//! barrier is outside, and holds every committable that is not confirmed, also of older
+//! checkpoints. Nothing is committed because a sink goes away. When everything is committed and
+//! nothing follows, the committer sweeps, once.
 
 mod commits;
 

@@ -93,8 +93,8 @@ impl Spent {
         }
     }
 
-    /// As [`drop_one`](Self::drop_one), for a value of type `T` that was made: nothing if such values
-    /// hold no memory.
+    /// As [`drop_one`](Self::drop_one), for a value of type `T` that was made: nothing if such
+    /// values hold no memory.
     #[inline]
     pub(crate) fn drop_one_for<T>(&mut self) {
         if mem::needs_drop::<T>() {

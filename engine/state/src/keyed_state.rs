@@ -255,7 +255,7 @@ impl<K: Key> KeyedState<K> {
         self.tables.iter().map(|table| table.len()).sum()
     }
 
-    /// Begins a snapshot of all states and timers as they are now. One that is under way is dropped.
+    /// Begins a snapshot of all states and timers as they are now. One under way is dropped.
     pub fn begin_snapshot(&mut self) {
         for table in &mut self.tables {
             table.begin_snapshot();

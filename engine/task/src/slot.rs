@@ -410,7 +410,11 @@ impl SlotLoop {
         let snapshots = Snapshots::new(id, attempt, checkpoints, world, wake);
         let channels = (InputGate::new(ends.inputs), outputs);
         let (id, name) = ((id, attempt), vertex.name.clone());
-        Ok(Subtask::new(id, name, body, channels, snapshots, settings))
+        let subtask = Subtask::new(id, name, body, channels, snapshots, settings);
+        Ok(match &deployment.restored {
+            Some(_) => subtask.restored(),
+            None => subtask,
+        })
     }
 
     /// Tells all subtasks of an attempt, or `only` one. A subtask that is gone meanwhile needs no

@@ -204,6 +204,12 @@ impl Subtask {
         }
     }
 
+    /// The same, whose chain starts from a snapshot: it is resumed before it takes input.
+    pub(crate) fn restored(self) -> Self {
+        let owed = Owed::More;
+        Self { owed, ..self }
+    }
+
     /// Which subtask this is.
     pub(crate) fn id(&self) -> SubtaskId {
         self.id

@@ -542,3 +542,12 @@ fn committables_of_a_sink_that_does_not_commit_any_more_are_refused() {
     let expected = "operator totals cannot start from the checkpoint: committables of totals is";
     assert!(error.starts_with(expected), "{error}");
 }
+
+#[test]
+fn committables_are_written_as_published() {
+    let mut sections = SectionWriter::default();
+    let staged = Staged::from([(CheckpointId::new(7), vec![Committable(vec![1, 2])])]);
+    let id = saved::section("totals", "", SectionKind::Committables);
+    saved::write(id, &staged, &mut sections).expect("is written");
+    saved::check_published("committables of c7: one of the bytes 1 and 2", sections);
+}

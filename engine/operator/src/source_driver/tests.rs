@@ -309,3 +309,38 @@ fn resuming_a_restored_source_sends_its_watermark_once() {
         [Seen::Watermark(19), Seen::Resume, Seen::Resume]
     );
 }
+
+/// One split: the numbers that are left.
+struct Left(Vec<u8>);
+
+impl SourceReader<i64, u8> for Left {
+    fn add_splits(&mut self, splits: Vec<u8>, _no_more: bool) -> Result<(), SourceError> {
+        self.0.extend(splits);
+        Ok(())
+    }
+
+    fn read(&mut self, batch: &mut ReadBatch<i64>, _max: usize) -> Result<ReadStatus, SourceError> {
+        batch.records.push(50);
+        Ok(ReadStatus::Ready)
+    }
+
+    fn snapshot(&mut self) -> Result<Vec<(usize, u8)>, SourceError> {
+        Ok(self.0.iter().copied().enumerate().collect())
+    }
+}
+
+#[test]
+fn splits_are_written_as_published() {
+    let (end, _seen) = Collecting::new();
+    let reader = Box::new(Left(Vec::new()));
+    let head = source_driver("numbers", reader, Some(ascending()), &args(8), end);
+    let mut head = head.expect("opens");
+    head.assign(&[vec![9]], true).expect("no bad split");
+    head.slice(256, &mut context()).expect("reads");
+    let mut sections = SectionWriter::default();
+    head.snapshot(&mut sections).expect("is written");
+    saved::check_published(
+        "a source that sent 49 ms, and has read up to 50 ms of a split of one byte",
+        sections,
+    );
+}
