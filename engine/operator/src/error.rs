@@ -140,7 +140,7 @@ pub enum OperatorError {
         /// The operator's uid.
         operator: String,
         /// What is wrong, with a remedy.
-        cause: RestoreError,
+        cause: Box<RestoreError>,
     },
     /// A limit of the settings was exceeded.
     #[error(
@@ -205,8 +205,10 @@ impl OperatorError {
 
     /// A section of a snapshot is refused.
     pub(crate) fn restore(operator: &str, cause: RestoreError) -> Self {
-        let operator = operator.to_owned();
-        Self::Restore { operator, cause }
+        Self::Restore {
+            operator: operator.to_owned(),
+            cause: Box::new(cause),
+        }
     }
 
     /// What to do about it.
@@ -214,7 +216,7 @@ impl OperatorError {
         match self {
             Self::User { .. } | Self::Codec { .. } | Self::Snapshot { .. } => FailureKind::User,
             Self::Commit { .. } => FailureKind::OutputUnwritable,
-            Self::Restore { cause, .. } => match cause {
+            Self::Restore { cause, .. } => match **cause {
                 RestoreError::Version { .. }
                 | RestoreError::Declared { .. }
                 | RestoreError::Undeclared { .. }
