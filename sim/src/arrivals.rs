@@ -22,15 +22,15 @@ use serde::{Deserialize, Serialize};
 /// ```
 /// use sameriver_sim::ArrivalSchedule;
 /// let schedule = ArrivalSchedule { from_millis: 100, to_millis: 200, bursts: 2 };
-/// assert_eq!(schedule.instant(0, 10).elapsed().as_millis(), 100);
-/// assert_eq!(schedule.instant(9, 10).elapsed().as_millis(), 150);
+/// assert_eq!(schedule.instant(0, 10).elapsed().as_millis(), 150);
+/// assert_eq!(schedule.instant(9, 10).elapsed().as_millis(), 200);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ArrivalSchedule {
-    /// When the first record arrives.
+    /// After when the first record arrives.
     pub from_millis: u64,
-    /// Before when the last one has.
+    /// When the last one has.
     pub to_millis: u64,
     /// In how many bursts, at even distances; 0 for records that come one by one.
     pub bursts: u64,
@@ -59,11 +59,15 @@ impl ArrivalSchedule {
 
     /// When the record at `offset` of `count` has arrived.
     pub fn instant(&self, offset: u64, count: u64) -> Monotonic {
+        let count = count.max(1);
         let (steps, of) = match self.bursts {
-            0 => (offset, count.max(1)),
+            0 => (offset.saturating_add(1), count),
             bursts => {
-                let burst = u128::from(offset) * u128::from(bursts) / u128::from(count.max(1));
-                (u64::try_from(burst).unwrap_or(bursts), bursts)
+                let burst = u128::from(offset) * u128::from(bursts) / u128::from(count);
+                (
+                    u64::try_from(burst).unwrap_or(bursts).saturating_add(1),
+                    bursts,
+                )
             }
         };
         let span = u128::from(self.to_millis.saturating_sub(self.from_millis)) * 1_000_000;

@@ -51,6 +51,7 @@ pub fn draw(trial: &Trial, seed: u64, class: Option<Class>) -> Plan {
     (trial.settle)(&mut settings);
     let workload = (trial.story.draw)(&mut random("workload"));
     let workout = Workout::draw(&workload, trial, &mut random("workout"));
+    workout.settle(&mut settings);
     let (masters, phases) = (workout.masters, workout.phases());
     Plan {
         scenario: trial.story.job.name.to_owned(),

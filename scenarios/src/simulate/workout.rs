@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sameriver::Settings;
 use sameriver::runtime::RandomStream;
 use sameriver_cli::JobArguments;
 use sameriver_sim::{ArrivalSchedule, Phases};
@@ -15,6 +16,12 @@ use crate::story::Workload;
 
 /// The folder that all simulated nodes share.
 const SHARED: &str = "data";
+
+/// About what a record of a file has.
+const WORD_BYTES: usize = 8;
+
+/// The most that a record costs: batches of such records still pass before a checkpoint times out.
+const RECORD_MICROS_MAX: u64 = 20_000;
 
 /// A file of the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +80,7 @@ impl Workout {
             masters: u32::try_from(random.between(1, 2)).expect("two fit"),
             warm_up_millis: phases.warm_up.as_millis() as u64,
             chaos_millis: phases.chaos.as_millis() as u64,
-            record_micros: reads_files.then(|| random.between(1_000, 5_000)),
+            record_micros: reads_files.then(|| slow(workload, phases.healing())),
             output: output.map(|_| PathBuf::from(SHARED).join(name)),
             records: arguments.records,
             seed: arguments.seed.map(|seed| seed.to_string()),
@@ -101,6 +108,15 @@ impl Workout {
     /// What a record costs on every node, if not what is drawn.
     pub fn record_cost(&self) -> Option<Duration> {
         self.record_micros.map(Duration::from_micros)
+    }
+
+    /// Lets checkpoints of slow nodes take their time.
+    pub fn settle(&self, settings: &mut Settings) {
+        if self.record_micros.is_some() {
+            settings.batch_records = settings.batch_records.min(64);
+            settings.checkpoint_timeout = settings.checkpoint_timeout.max(Duration::from_secs(20));
+            settings.checkpoint_failures = settings.checkpoint_failures.max(1_000_000);
+        }
     }
 
     /// Whether the job touches a disk.
@@ -153,6 +169,14 @@ impl Workout {
         }
         Ok(workout)
     }
+}
+
+/// What a record has to cost for reading the files to last about so long.
+fn slow(workload: &Workload, lasting: Duration) -> u64 {
+    let texts = workload.files.iter().map(|(_, text)| text);
+    let records: usize = texts.map(|text| text.len() / WORD_BYTES + 1).sum();
+    let micros = u64::try_from(lasting.as_micros()).unwrap_or(u64::MAX);
+    (micros / records.max(1) as u64).clamp(1_000, RECORD_MICROS_MAX)
 }
 
 impl InputFile {

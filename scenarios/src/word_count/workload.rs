@@ -30,9 +30,9 @@ pub(super) fn draw(random: &mut RandomStream) -> Workload {
 }
 
 fn text(random: &mut RandomStream) -> Vec<u8> {
-    let lines = match random.below(60) {
+    let lines = match random.below(400) {
         0 => 0,
-        1..=5 => 1,
+        1..=8 => 1,
         _ => random.between(2, 120),
     };
     let mut text = String::new();

@@ -34,7 +34,7 @@ const PROCESS_PAUSE: Duration = Duration::from_millis(500);
 const ANSWER_WAIT: Duration = Duration::from_millis(200);
 /// How often a script that would hardly be felt is drawn again.
 const REDRAWS_MAX: u64 = 32;
-/// So many episodes on links, or on disks, are felt for sure.
+/// So many episodes on links are felt, mostly.
 const LINK_EPISODES_MIN: usize = 5;
 /// So many failures after healing say that the job has given up.
 const FAILURES_MAX: u32 = 3;
@@ -427,8 +427,8 @@ impl Processes {
     }
 }
 
-/// Whether faults of a script meet somebody: doors only matter to those who come, and many links
-/// carry little.
+/// Whether faults of a script meet somebody: doors only matter to those who come, many links carry
+/// little, and many jobs write little.
 fn will_be_felt(script: &FaultScript) -> bool {
     let count = |is_one: fn(FaultFamily) -> bool| {
         let episodes = script.0.iter();
@@ -446,8 +446,7 @@ fn will_be_felt(script: &FaultScript) -> bool {
         TargetKind::Link | TargetKind::Disk => false,
     });
     let of_links = count(|family| family.target_kind() == TargetKind::Link);
-    let of_disks = count(|family| family.target_kind() == TargetKind::Disk);
-    of_nodes_or_store >= 1 || of_links >= LINK_EPISODES_MIN || of_disks >= LINK_EPISODES_MIN
+    of_nodes_or_store >= 1 || of_links >= LINK_EPISODES_MIN
 }
 
 /// How long the log may show no leader: the settings file does not say.
