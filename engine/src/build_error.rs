@@ -57,6 +57,19 @@ pub enum BuildProblem {
         /// The setting.
         checkpoints: String,
     },
+    /// Two sinks that would write the same files.
+    #[error(
+        "sinks {first} and {second} both write {output}: give each its own folder, or a prefix of \
+         its own"
+    )]
+    OneOutput {
+        /// The name of the sink that was added first.
+        first: String,
+        /// The name of the other.
+        second: String,
+        /// What both write.
+        output: String,
+    },
     /// A sink that shows its records at once, in a job that promises exactly once.
     #[error(
         "sink {sink} shows records before their checkpoint is complete, so after a failure some \

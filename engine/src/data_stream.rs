@@ -379,10 +379,12 @@ impl<T: Element, E> DataStream<T, E> {
         recovery: Recovery,
     ) -> Result<(), BuildError> {
         let description = sink.describe();
+        let exclusive_output = sink.exclusive_output();
         let behaviour = typed::sink(Arc::new(sink));
         let operator = Operator::new(name, description, OperatorKind::Sink, behaviour);
         let mut operator = operator.with_recovery(recovery);
         operator.parallelism = parallelism;
+        operator.exclusive_output = exclusive_output;
         self.draft.add(operator, self.inputs);
         self.draft.check()
     }

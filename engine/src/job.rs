@@ -163,6 +163,7 @@ fn world(collected: &CollectedResults) -> io::Result<TokioWorld> {
     let results = collected.clone();
     TokioWorld::builder()
         .node("job master")
+        .offer(sameriver_storage::offer)
         .service::<dyn TextOut>("stdout", |_, world| {
             Ok(Arc::new(StandardOutput::new(world.clone())))
         })

@@ -76,9 +76,9 @@ mod environment;
 mod event_timed;
 mod job;
 mod keyed_stream;
+mod lint;
 pub mod prelude;
 mod replacements;
-mod lint;
 mod settings;
 mod typed;
 mod windowed_stream;
@@ -124,11 +124,11 @@ pub use job::{
     run_blocking, start,
 };
 pub use keyed_stream::KeyedStream;
+pub use replacements::{Replacements, build_graph_with};
 pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
 pub use sameriver_graph::{GraphProblem, JobGraph};
 pub use sameriver_model::{Batch, Element, Failure, FailureKind, Key};
-pub use replacements::{Replacements, build_graph_with};
 pub use settings::{
     CheckpointMode, EffectiveSettings, Origin, Restart, SettingRow, SettingValue, Settings,
     SettingsError,

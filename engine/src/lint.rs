@@ -2,18 +2,47 @@
 //!
 //! Invariant: each problem names the operator, the setting and the remedy.
 
-use sameriver_graph::{Recovery, StreamGraph};
+use std::collections::BTreeMap;
+
+use sameriver_graph::{Operator, Recovery, StreamGraph};
 
 use crate::build_error::BuildProblem;
 use crate::settings::{CheckpointMode, Settings};
 
-/// All of them, in the order of the operators.
+/// All of them: first outputs that two sinks share, then what checkpoints cannot keep.
 pub(crate) fn problems(graph: &StreamGraph, settings: &Settings) -> Vec<BuildProblem> {
-    if !settings.has_checkpoints() {
-        return Vec::new();
+    let mut problems = shared_outputs(graph);
+    if settings.has_checkpoints() {
+        let operators = graph.operators().iter();
+        problems.extend(operators.filter_map(|operator| unkept(operator, settings)));
     }
-    let operators = graph.operators().iter();
-    let problem = |operator: &sameriver_graph::Operator| match operator.recovery {
+    problems
+}
+
+fn shared_outputs(graph: &StreamGraph) -> Vec<BuildProblem> {
+    let mut writers: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for operator in graph.operators() {
+        let Some(output) = &operator.exclusive_output else {
+            continue;
+        };
+        match writers.get(output.as_str()) {
+            Some(first) => problems.push(BuildProblem::OneOutput {
+                first: (*first).to_owned(),
+                second: operator.name.clone(),
+                output: output.clone(),
+            }),
+            None => {
+                writers.insert(output, &operator.name);
+            }
+        }
+    }
+    problems
+}
+
+/// What becomes of this operator's records although the settings promise otherwise.
+fn unkept(operator: &Operator, settings: &Settings) -> Option<BuildProblem> {
+    match operator.recovery {
         Recovery::NotReplayable => Some(BuildProblem::NotReplayable {
             source_name: operator.name.clone(),
             checkpoints: settings.checkpoints.clone(),
@@ -23,8 +52,7 @@ pub(crate) fn problems(graph: &StreamGraph, settings: &Settings) -> Vec<BuildPro
             Some(BuildProblem::SinkRepeats { sink })
         }
         Recovery::Exact | Recovery::Repeats => None,
-    };
-    operators.filter_map(problem).collect()
+    }
 }
 
 #[cfg(test)]
@@ -54,6 +82,24 @@ mod tests {
             lines.discard("nowhere")
         };
         let refusal = refusal(job, crate::CheckpointMode::ExactlyOnce);
-        assert!(refusal.starts_with("source lines cannot be read again"), "{refusal}");
+        assert!(
+            refusal.starts_with("source lines cannot be read again"),
+            "{refusal}"
+        );
+    }
+
+    #[test]
+    fn two_sinks_of_one_folder_are_refused() {
+        let job = |env: &mut Environment| {
+            let numbers = env.elements("numbers", [1_u64, 2]);
+            numbers.clone().sink("one", FileSink::json("totals"))?;
+            numbers.sink("two", FileSink::json("totals"))
+        };
+        let built = crate::build_graph(job, &Settings::default());
+        let refusal = built.expect_err("both write totals").to_string();
+        assert!(
+            refusal.starts_with("sinks one and two both write "),
+            "{refusal}"
+        );
     }
 }

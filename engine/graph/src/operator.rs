@@ -178,6 +178,8 @@ pub struct Operator {
     pub outputs: Vec<Output>,
     /// What becomes of its records when the job goes on from a checkpoint.
     pub recovery: Recovery,
+    /// The output of a sink that no other sink may write, as the user named it.
+    pub exclusive_output: Option<String>,
     /// Its factory.
     pub behaviour: Behaviour,
 }
@@ -200,6 +202,7 @@ impl Operator {
             states: Vec::new(),
             outputs: Vec::new(),
             recovery: Recovery::default(),
+            exclusive_output: None,
             behaviour,
         }
     }

@@ -82,7 +82,9 @@ pub enum GraphProblem {
         known: String,
     },
     /// A replacement with records of another type.
-    #[error("{kind} {name} has records of type {found}, its replacement of {given}: give it {found}")]
+    #[error(
+        "{kind} {name} has records of type {found}, its replacement of {given}: give it {found}"
+    )]
     OtherRecords {
         /// A source or a sink.
         kind: OperatorKind,

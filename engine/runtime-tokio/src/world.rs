@@ -129,6 +129,12 @@ impl TokioWorldBuilder {
         self
     }
 
+    /// Offers several outside systems at once.
+    pub fn offer(mut self, offer: impl FnOnce(Services) -> Services) -> Self {
+        self.services = offer(self.services);
+        self
+    }
+
     /// Starts the control threads.
     ///
     /// # Errors

@@ -64,7 +64,6 @@ impl Settings {
 
     fn check_restart(&self) -> Result<(), SettingsError> {
         match self.restart {
-            Restart::Never => Ok(()),
             Restart::FixedDelay | Restart::FailureRate if self.restart_attempts == 0 => {
                 let remedy = "choose at least 1, or restart = \"never\"";
                 Err(self.refused("restart_attempts", remedy))
@@ -80,7 +79,10 @@ impl Settings {
                 let remedy = "choose at least restart_delay";
                 Err(self.refused("restart_delay_max", remedy))
             }
-            Restart::FixedDelay | Restart::FailureRate | Restart::ExponentialDelay => Ok(()),
+            Restart::Never
+            | Restart::FixedDelay
+            | Restart::FailureRate
+            | Restart::ExponentialDelay => Ok(()),
         }
     }
 

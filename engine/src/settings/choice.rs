@@ -87,6 +87,9 @@ mod tests {
     #[test]
     fn an_unknown_choice_names_the_known_ones() {
         let words = Restart::read("sometimes").expect_err("there is no such word");
-        assert_eq!(words, "write one of never, fixed-delay, failure-rate, exponential-delay");
+        assert_eq!(
+            words,
+            "write one of never, fixed-delay, failure-rate, exponential-delay"
+        );
     }
 }

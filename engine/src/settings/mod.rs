@@ -104,7 +104,7 @@ settings_table! {
     checkpoint_records: u64 = 0, "Records after which a checkpoint is due, 0 for never";
     checkpoint_bytes: u64 = 0, "Bytes read after which a checkpoint is due, 0 for never";
     checkpoint_markers: bool = false, "Whether a marker in a source asks for a checkpoint";
-    checkpoint_timeout: Duration = Duration::from_secs(600), "Time after which one is given up";
+    checkpoint_timeout: Duration = Duration::from_mins(10), "Time after which one is given up";
     checkpoint_min_pause: Duration = Duration::ZERO, "Pause between the end of one and the next";
     checkpoints_at_once: u32 = 1, "Checkpoints that may be under way together";
     checkpoints_retained: u32 = 1, "Completed checkpoints that are kept";
@@ -112,8 +112,8 @@ settings_table! {
     restart: Restart = Restart::Never, "What follows a failure";
     restart_attempts: u32 = 3, "Restarts in all (fixed-delay), or in an interval (failure-rate)";
     restart_delay: Duration = Duration::from_secs(1), "Wait before a restart, or before the first";
-    restart_delay_max: Duration = Duration::from_secs(60), "Longest wait of exponential-delay";
-    restart_interval: Duration = Duration::from_secs(300), "Span of failure-rate, or calm that resets";
+    restart_delay_max: Duration = Duration::from_mins(1), "Longest wait of exponential-delay";
+    restart_interval: Duration = Duration::from_mins(5), "Span of failure-rate, or calm that resets";
 }
 
 impl Settings {

@@ -58,9 +58,14 @@ impl SettingValue for u64 {
 
 impl SettingValue for String {
     fn read(written: &str) -> Result<Self, String> {
-        let inner = written.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+        let inner = written
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
         let text = inner.unwrap_or(written);
-        if text.chars().any(|c| c.is_control() || matches!(c, '"' | '\\')) {
+        if text
+            .chars()
+            .any(|c| c.is_control() || matches!(c, '"' | '\\'))
+        {
             return Err("write text without quotes, backslashes and line ends".to_owned());
         }
         Ok(text.to_owned())

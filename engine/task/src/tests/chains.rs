@@ -253,21 +253,15 @@ impl SourceHead for NumberSource {
             self.splits.remove(0);
         }
         self.tail.slice(&mut Batch::from_parts(read, None), cx)?;
-        Ok(match self.twist.pause_millis() {
-            Some(millis) => {
-                let pause = std::time::Duration::from_millis(millis);
-                self.next = (self.now)().saturating_add(pause);
-                SourceProgress::Until(self.next)
-            }
-            None => {
-                let watermark = Watermark::at(EventTime::from_millis(end as i64));
-                match self.tail.watermark(watermark, cx)? {
-                    Progress::Done => SourceProgress::Ready,
-                    progress @ (Progress::More | Progress::Waiting) => {
-                        SourceProgress::Resume(progress)
-                    }
-                }
-            }
+        if let Some(millis) = self.twist.pause_millis() {
+            let pause = std::time::Duration::from_millis(millis);
+            self.next = (self.now)().saturating_add(pause);
+            return Ok(SourceProgress::Until(self.next));
+        }
+        let watermark = Watermark::at(EventTime::from_millis(end as i64));
+        Ok(match self.tail.watermark(watermark, cx)? {
+            Progress::Done => SourceProgress::Ready,
+            progress @ (Progress::More | Progress::Waiting) => SourceProgress::Resume(progress),
         })
     }
 }

@@ -456,10 +456,7 @@ fn a_slow_store_holds_the_walk_back_and_no_record() {
         let measured = all[&subtask(1, 0)].measured;
         assert!(measured.bytes > 200 * (16 << 10));
         let took = scene.world.elapsed();
-        assert!(
-            took > Duration::from_millis(50 * 40),
-            "it was slow: {took:?}"
-        );
+        assert!(took > Duration::from_secs(2), "it was slow: {took:?}");
     });
 }
 
