@@ -8,14 +8,14 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use sameriver_cluster::{EmbeddedCluster, EmbeddedJob, JobControl, JobGone};
+use sameriver_cluster::{EmbeddedCluster, EmbeddedJob, JobControl, JobGone, JobOutcome};
 use sameriver_connectors::{
     COLLECT_SCHEME, CollectError, CollectedResults, Collector, StandardInput, StandardOutput,
     TextIn, TextOut,
 };
 use sameriver_graph::JobGraph;
 use sameriver_model::{Element, Failure, FailureKind};
-use sameriver_runtime_tokio::TokioWorld;
+use sameriver_runtime_tokio::{TokioWorld, TokioWorldBuilder};
 use thiserror::Error;
 
 use crate::build_error::BuildError;
@@ -161,8 +161,17 @@ fn launch(
 /// The real world, with the services of our connectors.
 fn world(collected: &CollectedResults) -> io::Result<TokioWorld> {
     let results = collected.clone();
-    TokioWorld::builder()
-        .node("job master")
+    with_services(TokioWorld::builder().node("job master"))
+        .service::<dyn Collector>(COLLECT_SCHEME, move |url, _| {
+            let name = url.split_once(':').map_or(url, |(_, name)| name);
+            Ok(results.collector(name))
+        })
+        .build()
+}
+
+/// What every process offers to jobs: checkpoint stores and its standard streams.
+pub(crate) fn with_services(builder: TokioWorldBuilder) -> TokioWorldBuilder {
+    builder
         .offer(sameriver_storage::offer)
         .service::<dyn TextOut>("stdout", |_, world| {
             Ok(Arc::new(StandardOutput::new(world.clone())))
@@ -170,11 +179,6 @@ fn world(collected: &CollectedResults) -> io::Result<TokioWorld> {
         .service::<dyn TextIn>("stdin", |_, world| {
             Ok(Arc::new(StandardInput::new(world.clone())))
         })
-        .service::<dyn Collector>(COLLECT_SCHEME, move |url, _| {
-            let name = url.split_once(':').map_or(url, |(_, name)| name);
-            Ok(results.collector(name))
-        })
-        .build()
 }
 
 /// Why a job gave no result.
@@ -273,14 +277,7 @@ impl JobHandle {
     pub async fn wait(self) -> Result<JobResult, JobError> {
         let outcome = self.job.wait().await;
         drop(self.tokio);
-        match outcome.status {
-            JobEnd::Failed(failure) => Err(JobError::Failed(failure)),
-            end @ (JobEnd::Finished | JobEnd::Cancelled) => Ok(JobResult {
-                end,
-                vertices: outcome.vertices,
-                collected: self.collected,
-            }),
-        }
+        JobResult::of(outcome, self.collected)
     }
 }
 
@@ -308,6 +305,17 @@ pub struct JobResult {
 }
 
 impl JobResult {
+    pub(crate) fn of(outcome: JobOutcome, collected: CollectedResults) -> Result<Self, JobError> {
+        match outcome.status {
+            JobEnd::Failed(failure) => Err(JobError::Failed(failure)),
+            end @ (JobEnd::Finished | JobEnd::Cancelled) => Ok(Self {
+                end,
+                vertices: outcome.vertices,
+                collected,
+            }),
+        }
+    }
+
     /// Whether the job finished or was cancelled.
     pub fn end(&self) -> &JobEnd {
         &self.end

@@ -34,6 +34,8 @@
 //! | compute per window of event time | [`KeyedStream::window`], then [`WindowedStream`] |
 //! | run a job | [`run_blocking`]; in async code [`run`] |
 //! | watch and cancel it | [`start`], [`JobHandle`] |
+//! | run it on several processes | [`run_job_master`], [`run_task_manager`] |
+//! | look at its checkpoints | [`CheckpointStore`] |
 //! | look at the pipeline | [`build_graph`], [`JobGraph::to_text`] |
 //! | tune it | [`Settings`] |
 //! | write a source or a sink | [`Source`], [`Sink`] |
@@ -70,6 +72,7 @@
 #![forbid(unsafe_code)]
 
 mod build_error;
+mod checkpoint_store;
 mod data_stream;
 mod duration;
 mod environment;
@@ -77,6 +80,7 @@ mod event_timed;
 mod job;
 mod keyed_stream;
 mod lint;
+mod nodes;
 pub mod prelude;
 mod replacements;
 mod settings;
@@ -116,6 +120,7 @@ pub mod state {
 }
 
 pub use build_error::{BuildError, BuildProblem};
+pub use checkpoint_store::{CheckpointStore, StoreError};
 pub use data_stream::DataStream;
 pub use environment::Environment;
 pub use event_timed::{EventTimed, Timed, Untimed};
@@ -124,11 +129,13 @@ pub use job::{
     run_blocking, start,
 };
 pub use keyed_stream::KeyedStream;
+pub use nodes::{NodeError, NodeFault, run_job_master, run_task_manager};
 pub use replacements::{Replacements, build_graph_with};
 pub use sameriver_cluster::{JobControl, JobGone};
 pub use sameriver_connectors::CollectError;
 pub use sameriver_graph::{GraphProblem, JobGraph};
 pub use sameriver_model::{Batch, Element, Failure, FailureKind, Key};
+pub use sameriver_storage::Audit;
 pub use settings::{
     CheckpointMode, EffectiveSettings, Origin, Restart, SettingRow, SettingValue, Settings,
     SettingsError,

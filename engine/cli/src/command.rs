@@ -13,7 +13,7 @@ use sameriver::BuildError;
 
 use crate::exit::Exit;
 use crate::named_job::{self, JobArguments, NamedJob};
-use crate::{run, settings};
+use crate::{checkpoints, nodes, run, settings};
 
 /// What a job binary can do.
 #[derive(Debug, Subcommand)]
@@ -26,6 +26,12 @@ pub enum Command {
     Graph(GraphArguments),
     /// Show every setting, its value and where it came from.
     Settings(SettingsArguments),
+    /// Verify the checkpoints that a store keeps; exit code 65 if something is damaged.
+    Checkpoints(CheckpointsArguments),
+    /// Lead a job that runs on several processes, until it is over.
+    Jobmaster(JobMasterArguments),
+    /// Run subtasks of a job that another process leads, until it is over.
+    Taskmanager(TaskManagerArguments),
 }
 
 /// Settings from a file and from the command line.
@@ -91,6 +97,50 @@ pub struct SettingsArguments {
     pub source: SettingsSource,
 }
 
+/// `checkpoints`.
+#[derive(Debug, Args)]
+pub struct CheckpointsArguments {
+    /// The folder, as the setting `checkpoints` names it.
+    #[arg(value_name = "DIR")]
+    pub folder: String,
+    /// The job; left out, the only one of the store, or a list if there are several.
+    #[arg(long, value_name = "NAME")]
+    pub job: Option<String>,
+}
+
+/// `jobmaster`.
+#[derive(Debug, Args)]
+pub struct JobMasterArguments {
+    /// Where task managers find it; port 0 is any that is free.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as a help text")]
+    pub run: RunArguments,
+}
+
+/// `taskmanager`.
+#[derive(Debug, Args)]
+pub struct TaskManagerArguments {
+    /// Which task manager this is, counted from 0; the setting `task_managers` is how many.
+    #[arg(long, value_name = "N")]
+    pub index: u32,
+    /// Where the job master listens, or each of several, separated by commas.
+    #[arg(
+        long,
+        value_name = "HOST:PORT,..",
+        value_delimiter = ',',
+        required = true
+    )]
+    pub master: Vec<String>,
+    /// Where other task managers reach this one: a name or address of this machine.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub host: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as a help text")]
+    pub run: RunArguments,
+}
+
 /// Runs jobs of Sameriver.
 #[derive(Debug, Parser)]
 struct Line {
@@ -154,6 +204,8 @@ fn line_of(jobs: &[NamedJob]) -> clap::Command {
     Line::command()
         .mut_subcommand("run", names_a_job)
         .mut_subcommand("graph", names_a_job)
+        .mut_subcommand("jobmaster", names_a_job)
+        .mut_subcommand("taskmanager", names_a_job)
 }
 
 /// Carries out a command.
@@ -163,6 +215,9 @@ pub fn execute(command: &Command, jobs: &[NamedJob]) -> Exit {
         Command::Run(arguments) => run::run(arguments, jobs),
         Command::Graph(arguments) => graph(arguments, jobs),
         Command::Settings(arguments) => print_settings(&arguments.source),
+        Command::Checkpoints(arguments) => checkpoints::show(arguments),
+        Command::Jobmaster(arguments) => nodes::job_master(arguments, jobs),
+        Command::Taskmanager(arguments) => nodes::task_manager(arguments, jobs),
     };
     match done {
         Ok(()) => Exit::Success,

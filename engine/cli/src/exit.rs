@@ -23,18 +23,21 @@ pub enum Exit {
     BadInput,
     /// The input is missing or may not be read.
     NoInput,
+    /// A node of the job is not there, or its address cannot be listened on.
+    Unavailable,
     /// The output cannot be created or written.
     CannotCreate,
 }
 
 impl Exit {
     /// Every end there is.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Success,
         Self::JobFailed,
         Self::Usage,
         Self::BadInput,
         Self::NoInput,
+        Self::Unavailable,
         Self::CannotCreate,
     ];
 
@@ -46,6 +49,7 @@ impl Exit {
             Self::Usage => 64,
             Self::BadInput => 65,
             Self::NoInput => 66,
+            Self::Unavailable => 69,
             Self::CannotCreate => 73,
         }
     }

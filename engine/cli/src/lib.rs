@@ -1,4 +1,5 @@
-//! The command line of a Sameriver job binary: `list`, `run`, `graph`, `settings`.
+//! The command line of a Sameriver job binary: `list`, `run`, `graph`, `settings`, and of a job that
+//! runs on several processes `jobmaster`, `taskmanager`, `checkpoints`.
 //!
 //! A binary hands over its named jobs; [`main`] does the rest:
 //!
@@ -23,15 +24,18 @@
 //! by [`MakeJob::Given`]; what it collected is shown by [`NamedJob::show`]. A binary with commands
 //! of its own flattens [`Command`] into its own `clap` type and calls [`execute`].
 //!
-//! Reading order: [`named_job`] → [`command`] → [`run`] → [`summary`] → [`exit`] → [`logging`].
+//! Reading order: [`named_job`] → [`command`] → [`run`] → [`nodes`] → [`checkpoints`] → [`summary`] →
+//! [`exit`] → [`logging`].
 //!
 //! Invariant: the only room that reads environment variables and decides exit codes.
 #![forbid(unsafe_code)]
 
+pub mod checkpoints;
 pub mod command;
 pub mod exit;
 pub mod logging;
 pub mod named_job;
+pub mod nodes;
 pub mod run;
 pub mod settings;
 pub mod summary;

@@ -6,26 +6,21 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sameriver::JobError;
+use sameriver::{JobError, JobResult, Settings};
 
 use crate::command::{Ended, RunArguments, print, report};
 use crate::exit::Exit;
-use crate::named_job::{self, JobArguments};
+use crate::named_job::{self, JobArguments, JobFunction, NamedJob};
 use crate::{settings, summary};
 
 /// Runs a job to its end and shows what came of it.
-pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
-    let usage = |message| (Exit::Usage, message);
-    let job = named_job::find(jobs, &arguments.scenario).map_err(usage)?;
-    let settings = settings::validated(&arguments.source).map_err(usage)?;
-    let given = JobArguments {
-        input: arguments.input.clone(),
-        output: arguments.output.clone(),
-        split_bytes: arguments.split_bytes,
-        records: arguments.records,
-        seed: arguments.seed,
-    };
-    let function = job.job(&given).map_err(usage)?;
+pub(crate) fn run(arguments: &RunArguments, jobs: &[NamedJob]) -> Ended {
+    let Asked {
+        job,
+        settings,
+        given,
+        function,
+    } = Asked::read(arguments, jobs)?;
 
     let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
     let progress = ProgressBar::new_spinner().with_style(style.expect("the template is right"));
@@ -50,10 +45,53 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     if !shown.is_empty() {
         print(&shown)?;
     }
+    told(job, &given, &result, took)
+}
+
+/// A job as the words of the command line describe it.
+pub(crate) struct Asked<'j> {
+    pub(crate) job: &'j NamedJob,
+    pub(crate) settings: Settings,
+    pub(crate) given: JobArguments,
+    pub(crate) function: JobFunction,
+}
+
+impl<'j> Asked<'j> {
+    pub(crate) fn read(
+        arguments: &RunArguments,
+        jobs: &'j [NamedJob],
+    ) -> Result<Self, (Exit, String)> {
+        let usage = |message| (Exit::Usage, message);
+        let job = named_job::find(jobs, &arguments.scenario).map_err(usage)?;
+        let settings = settings::validated(&arguments.source).map_err(usage)?;
+        let given = JobArguments {
+            input: arguments.input.clone(),
+            output: arguments.output.clone(),
+            split_bytes: arguments.split_bytes,
+            records: arguments.records,
+            seed: arguments.seed,
+        };
+        let function = job.job(&given).map_err(usage)?;
+        Ok(Self {
+            job,
+            settings,
+            given,
+            function,
+        })
+    }
+}
+
+/// Tells where the result is, and what was counted.
+pub(crate) fn told(
+    job: &NamedJob,
+    given: &JobArguments,
+    result: &JobResult,
+    took: Duration,
+) -> Ended {
     if let Some(folder) = &given.output {
         print(&format!("written to {}", folder.display()))?;
     }
-    report(&summary::of(job.name, &result, took));
+    report(&summary::of(job.name, result, took));
     Ok(())
 }
 
@@ -65,6 +103,6 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[crate::NamedJob]) -> Ended {
     clippy::disallowed_types,
     reason = "how long the user waited, outside of any world"
 )]
-fn now() -> std::time::Instant {
+pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
 }

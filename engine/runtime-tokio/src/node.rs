@@ -26,16 +26,18 @@ use crate::{data_lane, stream};
 pub(crate) struct Shared {
     pub(crate) control: Arc<Control>,
     pub(crate) services: Services,
+    host: String,
     origin: Instant,
     seed: u64,
 }
 
 impl Shared {
     /// The monotonic clock begins now.
-    pub(crate) fn new(control: Arc<Control>, services: Services, seed: u64) -> Self {
+    pub(crate) fn new(control: Arc<Control>, services: Services, host: String, seed: u64) -> Self {
         Self {
             control,
             services,
+            host,
             origin: Instant::now(),
             seed,
         }
@@ -110,7 +112,7 @@ impl WorldApi for Node {
     }
 
     fn any_port(&self) -> Address {
-        Address::new("127.0.0.1:0")
+        Address::new(format!("{}:0", self.shared.host))
     }
 
     fn connect(&self, to: &Address) -> BoxFuture<io::Result<Box<dyn ByteStream>>> {

@@ -39,10 +39,12 @@ pub struct TokioWorld {
 }
 
 impl TokioWorld {
-    /// Starts to describe a world: one node named `local`, no services, a random seed.
+    /// Starts to describe a world: one node named `local`, no services, a random seed,
+    /// and ports that this machine alone reaches.
     pub fn builder() -> TokioWorldBuilder {
         TokioWorldBuilder {
             node: "local".to_owned(),
+            host: "127.0.0.1".to_owned(),
             seed: None,
             services: Services::default(),
         }
@@ -102,6 +104,7 @@ impl fmt::Debug for TokioWorld {
 #[must_use = "call `build` to start the world"]
 pub struct TokioWorldBuilder {
     node: String,
+    host: String,
     seed: Option<u64>,
     services: Services,
 }
@@ -110,6 +113,13 @@ impl TokioWorldBuilder {
     /// Names the node, for logs.
     pub fn node(mut self, name: &str) -> Self {
         name.clone_into(&mut self.node);
+        self
+    }
+
+    /// Names the host, or its address, on which [`World::any_port`] is and by which other machines
+    /// reach it; left out, only this machine can, at `127.0.0.1`.
+    pub fn host(mut self, host: &str) -> Self {
+        host.clone_into(&mut self.host);
         self
     }
 
@@ -142,7 +152,7 @@ impl TokioWorldBuilder {
     pub fn build(self) -> io::Result<TokioWorld> {
         let control = Arc::new(Control::start()?);
         let seed = self.seed.unwrap_or_else(entropy);
-        let shared = Arc::new(Shared::new(control, self.services, seed));
+        let shared = Arc::new(Shared::new(control, self.services, self.host, seed));
         let node = Node::new(Arc::clone(&shared), &self.node);
         Ok(TokioWorld { shared, node })
     }
