@@ -2,8 +2,6 @@
 //!
 //! Invariant: what is refused here names the setting, its value and what to write instead.
 
-use std::time::Duration;
-
 use super::{Restart, Settings, SettingsError};
 
 impl Settings {
@@ -18,13 +16,8 @@ impl Settings {
         if !self.has_checkpoints() {
             return Ok(());
         }
-        let is_triggered = !self.checkpoint_interval.is_zero()
-            || self.checkpoint_records > 0
-            || self.checkpoint_bytes > 0
-            || self.checkpoint_markers;
-        if !is_triggered {
-            let remedy = "nothing triggers a checkpoint: choose at least 1ms, or set \
-                          checkpoint_records, checkpoint_bytes or checkpoint_markers, or leave \
+        if self.checkpoint_interval.is_zero() {
+            let remedy = "nothing triggers a checkpoint: choose at least 1ms, or leave \
                           checkpoints empty";
             return Err(self.refused("checkpoint_interval", remedy));
         }
@@ -96,10 +89,5 @@ impl Settings {
             return self.checkpoints.clone();
         }
         format!("file:{}", self.checkpoints)
-    }
-
-    /// The interval, `None` when time triggers nothing.
-    pub(super) fn interval(&self) -> Option<Duration> {
-        Some(self.checkpoint_interval).filter(|interval| !interval.is_zero())
     }
 }

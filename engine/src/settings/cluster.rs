@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sameriver_cluster::{
-    AnyOf, Backoff, CheckpointSettings, ClusterCheckpoints, ClusterSettings, EveryBytes,
-    EveryInterval, EveryRecords, FailurePolicy, OnMarker, RestartStrategy, TriggerPolicy,
+    Backoff, CheckpointSettings, ClusterCheckpoints, ClusterSettings, EveryInterval, FailurePolicy,
+    RestartStrategy,
 };
 
 use super::{CheckpointMode, Restart, Settings};
@@ -80,7 +80,7 @@ impl Settings {
             return None;
         }
         let coordinator = CheckpointSettings {
-            policy: self.trigger_policy(),
+            policy: Arc::new(EveryInterval::new(self.checkpoint_interval)),
             timeout: self.checkpoint_timeout,
             min_pause: self.checkpoint_min_pause,
             max_concurrent: self.checkpoints_at_once,
@@ -93,22 +93,5 @@ impl Settings {
         let mut checkpoints = ClusterCheckpoints::new(&self.checkpoint_url(), coordinator);
         checkpoints.aligned = self.checkpoint_mode == CheckpointMode::ExactlyOnce;
         Some(checkpoints)
-    }
-
-    fn trigger_policy(&self) -> Arc<dyn TriggerPolicy> {
-        let mut policies: Vec<Arc<dyn TriggerPolicy>> = Vec::new();
-        if let Some(interval) = self.interval() {
-            policies.push(Arc::new(EveryInterval::new(interval)));
-        }
-        if self.checkpoint_records > 0 {
-            policies.push(Arc::new(EveryRecords::new(self.checkpoint_records)));
-        }
-        if self.checkpoint_bytes > 0 {
-            policies.push(Arc::new(EveryBytes::new(self.checkpoint_bytes)));
-        }
-        if self.checkpoint_markers {
-            policies.push(Arc::new(OnMarker));
-        }
-        Arc::new(AnyOf::new(policies))
     }
 }

@@ -59,7 +59,6 @@ pub fn draw_lasting_settings(random: &mut RandomStream) -> Settings {
         checkpoints_at_once: at_once,
         checkpoints_retained: pick(random, &[1, 1, 2, 3]),
         checkpoint_failures: pick(random, &[0, 1, 1_000_000, 1_000_000]),
-        checkpoint_records: u64::from(pick(random, &[0, 0, 0, 50, 500])),
         heartbeat_interval: heartbeat,
         heartbeat_timeout: heartbeat.saturating_mul(pick(random, &[3, 4, 8])),
         restart: Restart::ExponentialDelay,
