@@ -81,6 +81,7 @@ mod job;
 mod keyed_stream;
 mod lint;
 mod nodes;
+mod poison;
 pub mod prelude;
 mod replacements;
 mod settings;
