@@ -5,14 +5,26 @@ use sameriver_cli::NamedJob;
 #[cfg(feature = "sim")]
 use crate::simulate::Trial;
 use crate::story::Story;
-use crate::{windowed_totals, word_count};
+use crate::{bank_transfer, poison_pill, session_cart, windowed_totals, word_count};
 
 /// Every scenario, in the order of their names.
-pub const STORIES: &[Story] = &[windowed_totals::STORY, word_count::STORY];
+pub const STORIES: &[Story] = &[
+    bank_transfer::STORY,
+    poison_pill::STORY,
+    session_cart::STORY,
+    windowed_totals::STORY,
+    word_count::STORY,
+];
 
 /// Every scenario as the simulator plays it, in the same order.
 #[cfg(feature = "sim")]
-pub const TRIALS: &[Trial] = &[windowed_totals::TRIAL, word_count::TRIAL];
+pub const TRIALS: &[Trial] = &[
+    bank_transfer::TRIAL,
+    poison_pill::TRIAL,
+    session_cart::TRIAL,
+    windowed_totals::TRIAL,
+    word_count::TRIAL,
+];
 
 /// The jobs of every scenario.
 pub fn jobs() -> Vec<NamedJob> {

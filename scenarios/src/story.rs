@@ -68,3 +68,19 @@ pub struct Story {
     /// The rows that a job collected.
     pub collected: fn(&CollectedResults) -> Result<Rows, String>,
 }
+
+/// Refuses what only jobs that read files can use.
+pub(crate) fn generated_only(job: &str, arguments: &JobArguments) -> Result<(), String> {
+    if let Some(input) = arguments.input.first() {
+        return Err(format!(
+            "--input {} is no use to {job}: it generates its input, leave it out",
+            input.display()
+        ));
+    }
+    match arguments.split_bytes {
+        Some(bytes) => Err(format!(
+            "--split-bytes {bytes} is for files, but {job} generates its input: leave it out"
+        )),
+        None => Ok(()),
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sameriver::Settings;
+use sameriver::prelude::*;
 use sameriver_cli::JobArguments;
 use sameriver_scenarios::{Rows, Story, Workload, catalogue, simulate};
 use sameriver_sim::{Limits, run_seed};
@@ -98,4 +98,48 @@ fn word_count_gives_one_output_in_both_worlds_at_any_parallelism() {
 #[test]
 fn windowed_totals_gives_one_output_in_both_worlds_at_any_parallelism() {
     same_everywhere("windowed_totals", &events());
+}
+
+fn generated(records: u64) -> Workload {
+    let arguments = JobArguments {
+        records: Some(records),
+        seed: Some(7),
+        ..JobArguments::default()
+    };
+    Workload {
+        arguments,
+        files: Vec::new(),
+    }
+}
+
+#[test]
+fn every_scenario_equals_its_reference_in_both_worlds() {
+    for name in ["bank_transfer", "poison_pill", "session_cart"] {
+        let (story, workload) = (story(name), generated(500));
+        let right = (story.reference)(&workload);
+        assert!(
+            right.as_slice().len() > 10,
+            "{name} has something to compare"
+        );
+        for parallelism in [1, 3] {
+            let settings = settings(parallelism, 2);
+            let got = on_tokio(story, &workload, &settings);
+            assert_eq!(got.difference(&right), None, "{name} on tokio");
+            let got = in_simulation(story, &workload, &settings, 1);
+            assert_eq!(got.difference(&right), None, "{name} in simulation");
+        }
+    }
+}
+
+#[test]
+fn a_poison_record_without_a_policy_fails_the_job_and_is_named() {
+    let job = |env: &mut Environment| {
+        let texts = env.elements("texts", ["1", "pill"].map(String::from));
+        texts
+            .try_map(|text: String| Ok(text.parse::<u64>()?))
+            .collect("numbers")
+    };
+    let failed = sameriver::run_blocking(job, &Settings::default());
+    let said = failed.expect_err("a pill is no number").to_string();
+    assert!(said.contains("operator try_map failed"), "{said}");
 }

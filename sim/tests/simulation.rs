@@ -1,6 +1,9 @@
 //! A user's job under faults, by the front door of the simulator.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use sameriver::prelude::*;
 use sameriver_sim::Simulation;
@@ -20,7 +23,6 @@ fn clicks(count: u32) -> Vec<Click> {
     (0..count).map(click).collect()
 }
 
-/// Totals per user, in state and with a timer at the end.
 fn clicks_per_user(env: &mut Environment) -> Result<(), BuildError> {
     env.source("clicks", Elements::of(Vec::<Click>::new()))
         .key_by(|click| click.user)
@@ -38,14 +40,132 @@ fn running_totals(clicks: &[Click]) -> Vec<(u32, u64)> {
     clicks.iter().map(row).collect()
 }
 
-#[test]
-fn a_right_job_survives_faults() {
-    let tally = Simulation::of(clicks_per_user)
+/// A folder of plans, removed with it.
+struct Plans(PathBuf);
+
+impl Plans {
+    fn new(name: &str) -> Self {
+        Self(PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name))
+    }
+}
+
+impl Drop for Plans {
+    fn drop(&mut self) {
+        // A folder that stays behind in the target folder does no harm.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn of_clicks(job: fn(&mut Environment) -> Result<(), BuildError>) -> Simulation {
+    Simulation::of(job)
         .source("clicks", clicks(300))
         .sink::<(u32, u64)>("totals")
+}
+
+#[test]
+fn a_right_job_survives_faults() {
+    let tally = of_clicks(clicks_per_user)
         .exactly_once_against(running_totals)
-        .seeds(0..100)
+        .seeds(0..15)
         .try_run();
     let tally = tally.unwrap_or_else(|report| panic!("{report}"));
-    assert!(tally.checkpoints > 20 && tally.effects() > 0, "{tally:?}");
+    assert!(
+        tally.checkpoints > 15 && tally.effects() > 0 && tally.seeds_with_state > 0,
+        "{tally:?}"
+    );
+}
+
+#[test]
+fn without_a_reference_fault_free_runs_agree_first() {
+    let tally = of_clicks(clicks_per_user).seeds(0..5).try_run();
+    assert!(tally.is_ok(), "{tally:?}");
+}
+
+/// Counts in a static instead of in state: a restart does not take it back.
+fn counts_beside_its_state(env: &mut Environment) -> Result<(), BuildError> {
+    static CLICKS: AtomicU64 = AtomicU64::new(0);
+    env.source("clicks", Elements::of(Vec::<Click>::new()))
+        .map(|click| (click.user, CLICKS.fetch_add(1, Ordering::Relaxed)))
+        .collect("totals")
+}
+
+#[test]
+fn a_job_that_depends_on_the_schedule_is_told_so_with_the_row() {
+    let report = of_clicks(counts_beside_its_state).seeds(0..5).try_run();
+    let report = report.expect_err("it counts on and on");
+    assert!(
+        report.contains("not deterministic under legal schedules"),
+        "{report}"
+    );
+    assert!(
+        report.contains("row 0") && report.contains("remedies"),
+        "{report}"
+    );
+}
+
+/// Gives each total only once it is known that nothing follows: but forgets it in between.
+fn keeps_totals_in_the_operator(env: &mut Environment) -> Result<(), BuildError> {
+    env.source("clicks", Elements::of(Vec::<Click>::new()))
+        .key_by(|click| click.user)
+        .process("totals", Forgetful(Arc::default()))
+        .collect("totals")
+}
+
+#[derive(Clone, Debug)]
+struct Forgetful(Arc<Mutex<BTreeMap<u32, u64>>>);
+
+impl KeyedProcess<u32, Click> for Forgetful {
+    type Out = (u32, u64);
+    type States = ();
+
+    fn states(&self, _: &mut Declare<'_, u32>) -> Result<(), DeclareError> {
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        (): &(),
+        click: Click,
+        _: &mut At<'_, u32>,
+        out: &mut Out<'_, (u32, u64)>,
+    ) -> Result<(), UserError> {
+        let mut totals = self.0.lock().map_err(|_| UserError::msg("poisoned"))?;
+        let total = totals.entry(click.user).or_default();
+        *total += 1;
+        out.emit((click.user, *total));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bug_in_state_handling_is_found_and_its_plan_repeats_it() {
+    let plans = Plans::new("forgetful");
+    let simulation = || {
+        of_clicks(keeps_totals_in_the_operator)
+            .exactly_once_against(running_totals)
+            .plans(&plans.0)
+    };
+    let report = simulation().seeds(0..100).try_run();
+    let report = report.expect_err("totals are lost by a restart");
+    assert!(report.contains("I1 safety"), "{report}");
+    let plan = report.lines().find_map(|line| line.strip_prefix("plan: "));
+    let plan = PathBuf::from(plan.expect("the plan is named"));
+    let again = std::panic::catch_unwind(|| simulation().replay(plan));
+    let said = again.expect_err("the plan repeats the finding");
+    let said = said.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(said.contains("I1 safety"), "{said}");
+    assert!(said.contains("with the very events of the plan"), "{said}");
+}
+
+#[test]
+fn a_source_or_sink_of_another_type_or_name_is_named() {
+    let of = |simulation: Simulation| simulation.seeds(0..1).try_run().expect_err("it is wrong");
+    let numbers = Simulation::of(clicks_per_user)
+        .source("clicks", [1_u64, 2])
+        .sink::<(u32, u64)>("totals");
+    assert!(of(numbers).contains("source clicks has records of type"));
+    let nowhere = of_clicks(clicks_per_user).sink::<u64>("nowhere");
+    assert!(of(nowhere).contains("the job has no sink nowhere to replace: it has totals"));
+    let other = of_clicks(clicks_per_user).exactly_once_against(|numbers: &[u64]| numbers.to_vec());
+    assert!(of(other).contains("the reference takes records of u64"));
 }

@@ -105,8 +105,10 @@ async fn judged(sim: &SimWorld, trial: &Trial, plan: &Plan) -> Result<Played, Fi
         ran: &ran,
         workload: &workload,
         rows: &rows,
+        collected: sim.ledger().collected(),
     };
     compared.extend((trial.judge)(&seen)?);
+    compared.retain(|compared| !trial.without.contains(&compared.invariant));
     let mut figures = ran.figures;
     judge::vacuity(&WentThrough {
         has_checkpoints: true,

@@ -2,8 +2,9 @@
 //!
 //! Invariant: everything has a default that promises nothing; the reference stays with the story.
 
+use sameriver::connectors::CollectedResults;
 use sameriver::{Replacements, Settings};
-use sameriver_sim::{ArrivalSchedule, Compared, Finding, Legal, Ran};
+use sameriver_sim::{ArrivalSchedule, Compared, Finding, Invariant, Legal, Ran};
 
 use crate::story::{Rows, Story, Workload};
 
@@ -15,6 +16,8 @@ pub struct Judged<'a> {
     pub workload: &'a Workload,
     /// What came out, in canonical order.
     pub rows: &'a Rows,
+    /// What other sinks have collected.
+    pub collected: &'a CollectedResults,
 }
 
 /// A scenario in the simulator.
@@ -28,6 +31,8 @@ pub struct Trial {
     pub settle: fn(&mut Settings),
     /// What its watermarks may be.
     pub legal: fn(&Workload) -> Legal,
+    /// Oracles that have nothing to look at here.
+    pub without: &'static [Invariant],
     /// What else it promises.
     pub judge: fn(&Judged<'_>) -> Result<Vec<Compared>, Finding>,
 }
@@ -46,6 +51,7 @@ impl Trial {
                 highest: None,
                 none_late: false,
             },
+            without: &[],
             judge: |_| Ok(Vec::new()),
         }
     }

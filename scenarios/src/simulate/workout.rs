@@ -20,6 +20,8 @@ const SHARED: &str = "data";
 /// About what a record of a file has.
 const WORD_BYTES: usize = 8;
 
+/// The smallest splits of slow nodes.
+const SLOW_SPLIT_BYTES_MIN: u64 = 40;
 /// The most that a record costs: batches of such records still pass before a checkpoint times out.
 const RECORD_MICROS_MAX: u64 = 20_000;
 
@@ -84,7 +86,10 @@ impl Workout {
             output: output.map(|_| PathBuf::from(SHARED).join(name)),
             records: arguments.records,
             seed: arguments.seed.map(|seed| seed.to_string()),
-            split_bytes: arguments.split_bytes,
+            split_bytes: arguments
+                .split_bytes
+                // Each split costs a journey to the job master.
+                .map(|bytes| bytes.max(if reads_files { SLOW_SPLIT_BYTES_MIN } else { 1 })),
             arrivals: (!reads_files).then(|| ArrivalSchedule::draw(random, phases.healing())),
             files: workload.files.iter().map(InputFile::of).collect(),
             reads_files,

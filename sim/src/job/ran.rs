@@ -46,8 +46,8 @@ pub struct Ran {
     pub store: Vec<StoreEvent>,
     /// The job's folder in the store, with the `/` behind it.
     pub folder: String,
-    /// What was visible, when the job has visible output.
-    pub looks: Option<Vec<Look>>,
+    /// What was visible, when the job has visible output: how its names begin, and each look.
+    pub looks: Option<(String, Vec<Look>)>,
     /// The visible files at the end.
     pub files: BTreeMap<String, Vec<u8>>,
     /// What happened after healing.
@@ -96,8 +96,8 @@ impl Ran {
             Some(end) => return Err(Finding::safety(format!("the job has {end}"))),
             None => return Err(Finding::liveness("no job master gave an outcome")),
         }
-        if let Some(looks) = &self.looks {
-            compared.push(judge::visible(history, looks)?);
+        if let Some((below, looks)) = &self.looks {
+            compared.push(judge::visible(history, looks, below)?);
         }
         Ok(compared)
     }
@@ -203,7 +203,7 @@ impl Watching {
             history,
             store,
             folder: folder.to_owned(),
-            looks: self.output.is_some().then_some(self.looks),
+            looks: self.output.map(|folder| (format!("{folder}/"), self.looks)),
             files,
             after: self.after,
             bounds: LivenessBounds {

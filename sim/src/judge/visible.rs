@@ -31,13 +31,14 @@ pub struct Look {
     pub items: Vec<VisibleItem>,
 }
 
-/// Compares what was seen, the last time at quiescence, with what was committed.
+/// Compares what was seen, the last time at quiescence, with what was committed under names that
+/// begin with `below`.
 ///
 /// # Errors
 /// [`Finding`] with the first item that should not be there, is there twice, has changed, has
 /// vanished, or is missing at the end.
-pub fn visible(history: &History, looks: &[Look]) -> Result<Compared, Finding> {
-    let allowed = allowed_since(history);
+pub fn visible(history: &History, looks: &[Look], below: &str) -> Result<Compared, Finding> {
+    let allowed = allowed_since(history, below);
     let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
     let mut items = 0;
     for look in looks {
@@ -83,7 +84,7 @@ pub fn visible(history: &History, looks: &[Look]) -> Result<Compared, Finding> {
 }
 
 /// Since when an item may be visible: the publication of the earliest checkpoint that lets it.
-fn allowed_since(history: &History) -> BTreeMap<&str, Monotonic> {
+fn allowed_since<'a>(history: &'a History, below: &str) -> BTreeMap<&'a str, Monotonic> {
     let published = history.publications();
     let mut allowed: BTreeMap<&str, Monotonic> = BTreeMap::new();
     for (_, fact) in history.facts() {
@@ -96,6 +97,9 @@ fn allowed_since(history: &History) -> BTreeMap<&str, Monotonic> {
         else {
             continue;
         };
+        if !what.starts_with(below) {
+            continue;
+        }
         let Some(publication) = published.lets(*attempt, *checkpoint) else {
             continue;
         };
@@ -159,7 +163,7 @@ mod tests {
     }
 
     fn judged(looks: &[Look]) -> Result<u64, String> {
-        let judged = visible(&two_parts(), looks);
+        let judged = visible(&two_parts(), looks, "part-");
         judged.map(|c| c.items).map_err(|f| f.evidence)
     }
 
