@@ -1,5 +1,5 @@
-//! README and `docs/command-line.md` say what the binary does: their commands are run, their
-//! tables compared.
+//! README, `docs/command-line.md` and `docs/operations.md` say what the binary does: their commands
+//! are run, their tables compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,6 +7,7 @@ use sameriver_cli::Exit;
 use sameriver_sim::FindingKind;
 
 use crate::command_line::{squeezed, top_words};
+use crate::nodes::{rows, word_rows};
 use crate::program::{Folder, text};
 
 /// The lines of the blocks of a page that start with this fence.
@@ -88,6 +89,41 @@ fn every_example_of_the_command_line_page_works() {
     }
 }
 
+#[test]
+fn the_processes_of_the_operations_page_run_a_job_and_its_store_is_whole() {
+    let (folder, page) = (Folder::new(), text("docs/operations.md"));
+    let licence = text("LICENSE-APACHE");
+    folder.write("LICENSE-APACHE", &licence);
+    folder.write("sameriver.toml", &blocks(&page, "```toml")[0]);
+    let examples = blocks(&page, "```sh");
+    let [start, look] = examples.as_slice() else {
+        panic!("{examples:?}");
+    };
+    let mut address = "127.0.0.1:0".to_owned();
+    let mut nodes = Vec::new();
+    for command in start.lines() {
+        // The port of the page may be in use here.
+        let words = command.replace("127.0.0.1:6123", &address);
+        let words = words.strip_prefix("sameriver ");
+        let mut node = folder.start(words.expect("it runs the binary"), &[]);
+        if nodes.is_empty() {
+            let line = node.line_with(" listens on ");
+            let told = line
+                .split_whitespace()
+                .find(|word| word.starts_with("127."));
+            told.expect("it tells its address").clone_into(&mut address);
+        }
+        nodes.push(node);
+    }
+    for node in nodes {
+        let ended = node.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    }
+    assert_eq!(rows(&folder, "counts"), word_rows(&licence));
+    let words = look.strip_prefix("sameriver ").expect("it runs the binary");
+    assert_eq!(folder.run(words).code, Some(0));
+}
+
 /// The rows of the table whose first cell is a number: code, of `run`, of `sim`.
 fn exit_codes() -> BTreeMap<u8, (String, String)> {
     let page = text("docs/command-line.md");
@@ -138,7 +174,16 @@ fn options(text: &str) -> BTreeSet<String> {
 #[test]
 fn the_page_names_every_option_of_every_command_and_no_other() {
     let (folder, page) = (Folder::new(), text("docs/command-line.md"));
-    for command in ["list", "run", "graph", "settings", "sim"] {
+    for command in [
+        "list",
+        "run",
+        "graph",
+        "settings",
+        "checkpoints",
+        "jobmaster",
+        "taskmanager",
+        "sim",
+    ] {
         let heading = format!("\n## `{command}");
         let section = page.split(&heading).nth(1);
         let section = section.unwrap_or_else(|| panic!("no section for {command}"));

@@ -8,9 +8,9 @@
 )]
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The top folder of the repository.
@@ -37,6 +37,71 @@ pub(crate) struct Ended {
 
 /// A new folder, in which programs are started.
 pub(crate) struct Folder(PathBuf);
+
+/// A program that runs; it is killed if it is left alone.
+pub(crate) struct Running {
+    child: Child,
+    stderr: BufReader<ChildStderr>,
+    said: String,
+}
+
+impl Running {
+    /// The next line on stderr that has this text; fails if the program ends before.
+    pub(crate) fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let mut line = String::new();
+            let read = self.stderr.read_line(&mut line);
+            let bytes = read.expect("our own words are UTF-8");
+            assert_ne!(bytes, 0, "no `{text}` in {}", self.said);
+            self.said.push_str(&line);
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it ends");
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn end(mut self) -> Ended {
+        let mut said = std::mem::take(&mut self.said);
+        let read = self.stderr.read_to_string(&mut said);
+        read.expect("our own words are UTF-8");
+        let mut stdout = String::new();
+        let mut out = self.child.stdout.take().expect("it is a pipe");
+        out.read_to_string(&mut stdout)
+            .expect("our own words are UTF-8");
+        let status = self.child.wait().expect("it ends");
+        Ended {
+            code: status.code(),
+            stdout,
+            stderr: said,
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It has ended already, or nobody waits for it any more.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("our own words are UTF-8");
+        Self {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
+    }
+}
 
 impl Folder {
     pub(crate) fn new() -> Self {
@@ -82,13 +147,36 @@ impl Folder {
     pub(crate) fn run_with(&self, words: &str, variables: &[(&str, &str)]) -> Ended {
         let mut command = self.command(words);
         let output = command.envs(variables.iter().copied()).output();
-        let output = output.expect("the binary can be started");
-        let text = |bytes| String::from_utf8(bytes).expect("our own words are UTF-8");
-        Ended {
-            code: output.status.code(),
-            stdout: text(output.stdout),
-            stderr: text(output.stderr),
+        Ended::of(output.expect("the binary can be started"))
+    }
+
+    /// Starts `sameriver` with these words and environment variables, and does not wait for it.
+    pub(crate) fn start(&self, words: &str, variables: &[(&str, &str)]) -> Running {
+        let mut command = self.command(words);
+        let mut child = command
+            .envs(variables.iter().copied())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary can be started");
+        let stderr = BufReader::new(child.stderr.take().expect("it is a pipe"));
+        Running {
+            child,
+            stderr,
+            said: String::new(),
         }
+    }
+
+    /// Changes one byte in the middle of a file.
+    pub(crate) fn damage(&self, name: &str) {
+        let mut bytes = fs::read(self.path(name)).expect("a file of ours can be read");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        self.write(name, bytes);
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).expect("a file of ours can be removed");
     }
 
     /// Runs `sameriver` for a reader that takes its first byte and goes away, as `head -c 1` does.
