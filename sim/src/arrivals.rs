@@ -95,8 +95,8 @@ pub struct ArrivalSplit {
 /// ```
 /// use sameriver::operator::source::Source;
 /// use sameriver_sim::{ArrivalSchedule, Arrivals};
-/// let numbers = Arrivals::new("numbers", vec![vec![1_u64, 2], vec![3]], ArrivalSchedule::default());
-/// assert_eq!(numbers.describe(), "3 arrivals of numbers");
+/// let numbers = Arrivals::new("numbers", vec![vec![1_u64, 2], vec![3]],
+/// ArrivalSchedule::default()); assert_eq!(numbers.describe(), "3 arrivals of numbers");
 /// ```
 #[derive(Clone, Debug)]
 pub struct Arrivals<T> {

@@ -1,7 +1,7 @@
 //! What the seeds of a batch went through together, and whether that was enough.
 //!
-//! Invariant: figures come from the runs themselves: a fault counts where it hurt, an oracle by what
-//! it compared. Goals of coverage are judged over a batch, never over a seed.
+//! Invariant: figures come from the runs themselves: a fault counts where it hurt, an oracle by
+//! what it compared. Goals of coverage are judged over a batch, never over a seed.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! The command line of a Sameriver job binary: `list`, `run`, `graph`, `settings`, and of a job that
-//! runs on several processes `jobmaster`, `taskmanager`, `checkpoints`.
+//! The command line of a Sameriver job binary: `list`, `run`, `graph`, `settings`, and of a job
+//! that runs on several processes `jobmaster`, `taskmanager`, `checkpoints`.
 //!
 //! A binary hands over its named jobs; [`main`] does the rest:
 //!
@@ -24,8 +24,8 @@
 //! by [`MakeJob::Given`]; what it collected is shown by [`NamedJob::show`]. A binary with commands
 //! of its own flattens [`Command`] into its own `clap` type and calls [`execute`].
 //!
-//! Reading order: [`named_job`] → [`command`] → [`run`] → [`nodes`] → [`checkpoints`] → [`summary`] →
-//! [`exit`] → [`logging`].
+//! Reading order: [`named_job`] → [`command`] → [`run`] → [`nodes`] → [`checkpoints`] →
+//! [`summary`] → [`exit`] → [`logging`].
 //!
 //! Invariant: the only room that reads environment variables and decides exit codes.
 #![forbid(unsafe_code)]

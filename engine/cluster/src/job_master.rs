@@ -5,8 +5,8 @@
 //! `keeper`; `door` and `connection` are who comes in.
 //!
 //! Invariant: without leadership nothing is deployed, written or deleted. The loop waits for
-//! nothing but its inputs: a task manager that does not read fills its own bounded queue and is then lost.
-//! Knows no record type.
+//! nothing but its inputs: a task manager that does not read fills its own bounded queue and is
+//! then lost. Knows no record type.
 
 use std::io;
 use std::sync::Arc;

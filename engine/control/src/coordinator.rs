@@ -382,7 +382,8 @@ impl CheckpointCoordinator {
         self.exceeded.take()
     }
 
-    /// When [`Self::advance`], called just before, has something to do again if no fact comes first.
+    /// When [`Self::advance`], called just before, has something to do again if no fact comes
+    /// first.
     pub fn deadline(&self) -> Option<Moment> {
         let open = self
             .pending

@@ -1,5 +1,5 @@
-//! `poison_pill`: texts in, of which some are no numbers; those are left out by one reader, and kept
-//! apart with the reason by another.
+//! `poison_pill`: texts in, of which some are no numbers; those are left out by one reader, and
+//! kept apart with the reason by another.
 //!
 //! What becomes of a record on which a function fails happens exactly once, whatever else fails.
 

@@ -1,5 +1,5 @@
-//! `sim`: many seeds of one scenario, or of all, in the simulated world; plans of failing seeds, and
-//! rows of evidence.
+//! `sim`: many seeds of one scenario, or of all, in the simulated world; plans of failing seeds,
+//! and rows of evidence.
 //!
 //! Reading order: the arguments here → `campaign` (runs the seeds) → `report` (the summary) →
 //! `failure` (what becomes of a failing seed) → `replay` → `evidence`.

@@ -1,5 +1,5 @@
-//! One seed of a scenario: draws a workload, settings and faults, runs the job through all phases in
-//! the simulated world, and lets the judge compare.
+//! One seed of a scenario: draws a workload, settings and faults, runs the job through all phases
+//! in the simulated world, and lets the judge compare.
 //!
 //! Reading order: [`Trial`] (what a scenario adds for the simulator) → [`Workout`] (a workload in a
 //! plan) → [`draw`] (a plan from a seed) → [`play`].

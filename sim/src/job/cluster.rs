@@ -1,8 +1,8 @@
 //! Runs a job with checkpoints on a simulated cluster that goes wrong: job masters and task
 //! managers on nodes that crash and start again, through all phases of a run.
 //!
-//! Invariant: what is run is the production code of every room. A process that ends with an error is
-//! started again, as whatever looks after processes does; what is seen is seen from outside.
+//! Invariant: what is run is the production code of every room. A process that ends with an error
+//! is started again, as whatever looks after processes does; what is seen is seen from outside.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

@@ -3,8 +3,8 @@
 //!
 //! Invariant: a checkpoint exists from its record on, never before; what the store leaves open is
 //! asked again until it is known, so that nothing counts as failed that may have happened. Files
-//! are deleted only after a counted record of ours that does not reach them. Once deposed, nothing is
-//! written or deleted.
+//! are deleted only after a counted record of ours that does not reach them. Once deposed, nothing
+//! is written or deleted.
 
 use std::time::Duration;
 

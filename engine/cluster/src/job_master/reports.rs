@@ -117,16 +117,23 @@ impl Driver<'_> {
 
     /// A registered task manager reports on a subtask that it hosts.
     fn on_report(&mut self, task_manager: TaskManagerIndex, message: TaskManagerMessage) {
-        let (subtask, fact) = match message {
+        let Some(subtask) = message.subtask() else {
+            return;
+        };
+        if self.machine.assignment().task_manager(subtask) != Some(task_manager) {
+            warn!(%task_manager, %subtask, "a report on a subtask of another task manager");
+            return;
+        }
+        let fact = match message {
             TaskManagerMessage::Register { .. } | TaskManagerMessage::Heartbeat { .. } => return,
             TaskManagerMessage::Running { subtask, attempt } => {
-                (subtask, Fact::SubtaskRunning { subtask, attempt })
+                Fact::SubtaskRunning { subtask, attempt }
             }
             TaskManagerMessage::SplitRequest { subtask, attempt } => {
                 return self.on_split_request(task_manager, subtask, attempt);
             }
             TaskManagerMessage::Ended { subtask, attempt } => {
-                (subtask, Fact::SubtaskEnded { subtask, attempt })
+                Fact::SubtaskEnded { subtask, attempt }
             }
             TaskManagerMessage::Acknowledged {
                 subtask,
@@ -136,13 +143,12 @@ impl Driver<'_> {
                 measured,
             } => {
                 debug!(%subtask, %checkpoint, ?measured, "snapshot acknowledged");
-                let fact = Fact::SnapshotAcknowledged {
+                Fact::SnapshotAcknowledged {
                     subtask,
                     attempt,
                     checkpoint,
                     state,
-                };
-                (subtask, fact)
+                }
             }
             TaskManagerMessage::Declined {
                 subtask,
@@ -151,13 +157,12 @@ impl Driver<'_> {
                 failure,
             } => {
                 warn!(%subtask, %checkpoint, %failure, "snapshot declined");
-                let fact = Fact::SnapshotDeclined {
+                Fact::SnapshotDeclined {
                     subtask,
                     attempt,
                     checkpoint,
                     failure,
-                };
-                (subtask, fact)
+                }
             }
             TaskManagerMessage::Finished {
                 subtask,
@@ -167,29 +172,22 @@ impl Driver<'_> {
                 if self.is_current(task_manager, subtask, attempt) {
                     self.metrics.insert(subtask, metrics);
                 }
-                (subtask, Fact::SubtaskFinished { subtask, attempt })
+                Fact::SubtaskFinished { subtask, attempt }
             }
             TaskManagerMessage::Failed {
                 subtask,
                 attempt,
                 failure,
-            } => {
-                let fact = Fact::SubtaskFailed {
-                    subtask,
-                    attempt,
-                    failure,
-                };
-                (subtask, fact)
-            }
+            } => Fact::SubtaskFailed {
+                subtask,
+                attempt,
+                failure,
+            },
             TaskManagerMessage::Cancelled { subtask, attempt } => {
-                (subtask, Fact::SubtaskCancelled { subtask, attempt })
+                Fact::SubtaskCancelled { subtask, attempt }
             }
         };
-        if self.machine.assignment().task_manager(subtask) == Some(task_manager) {
-            self.decide(fact);
-        } else {
-            warn!(%task_manager, %subtask, "a report on a subtask of another task manager");
-        }
+        self.decide(fact);
     }
 
     fn on_split_request(

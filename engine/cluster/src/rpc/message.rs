@@ -202,3 +202,20 @@ pub enum TaskManagerMessage {
         beat: u64,
     },
 }
+
+impl TaskManagerMessage {
+    /// The subtask that it is about, if it is about one.
+    pub fn subtask(&self) -> Option<SubtaskId> {
+        match self {
+            Self::Register { .. } | Self::Heartbeat { .. } => None,
+            Self::Running { subtask, .. }
+            | Self::SplitRequest { subtask, .. }
+            | Self::Ended { subtask, .. }
+            | Self::Acknowledged { subtask, .. }
+            | Self::Declined { subtask, .. }
+            | Self::Finished { subtask, .. }
+            | Self::Failed { subtask, .. }
+            | Self::Cancelled { subtask, .. } => Some(*subtask),
+        }
+    }
+}

@@ -25,19 +25,19 @@ pub(super) enum SlotReport {
 
 impl SlotReport {
     pub(super) fn of(event: SlotEvent) -> Self {
-        let (subtask, attempt, report, is_last) = match event {
+        let (subtask, attempt, report) = match event {
             SlotEvent::Cancelled { slot, attempt } => return Self::Stopped { slot, attempt },
             SlotEvent::Running { subtask, attempt } => {
                 let report = TaskManagerMessage::Running { subtask, attempt };
-                (subtask, attempt, report, false)
+                (subtask, attempt, report)
             }
             SlotEvent::SplitRequest { subtask, attempt } => {
                 let report = TaskManagerMessage::SplitRequest { subtask, attempt };
-                (subtask, attempt, report, false)
+                (subtask, attempt, report)
             }
             SlotEvent::Ended { subtask, attempt } => {
                 let report = TaskManagerMessage::Ended { subtask, attempt };
-                (subtask, attempt, report, false)
+                (subtask, attempt, report)
             }
             SlotEvent::Acknowledged {
                 subtask,
@@ -53,7 +53,7 @@ impl SlotReport {
                     state,
                     measured,
                 };
-                (subtask, attempt, report, false)
+                (subtask, attempt, report)
             }
             SlotEvent::Declined {
                 subtask,
@@ -67,7 +67,7 @@ impl SlotReport {
                     checkpoint,
                     failure,
                 };
-                (subtask, attempt, report, false)
+                (subtask, attempt, report)
             }
             SlotEvent::Finished {
                 subtask,
@@ -79,7 +79,7 @@ impl SlotReport {
                     attempt,
                     metrics,
                 };
-                (subtask, attempt, report, true)
+                (subtask, attempt, report)
             }
             SlotEvent::Failed {
                 subtask,
@@ -92,14 +92,22 @@ impl SlotReport {
                     attempt,
                     failure,
                 };
-                (subtask, attempt, report, true)
+                (subtask, attempt, report)
             }
         };
+        Self::of_subtask(subtask, attempt, report)
+    }
+
+    fn of_subtask(subtask: SubtaskId, attempt: AttemptNumber, report: TaskManagerMessage) -> Self {
+        let (finished, failed) = (
+            matches!(report, TaskManagerMessage::Finished { .. }),
+            matches!(report, TaskManagerMessage::Failed { .. }),
+        );
         Self::Of {
             subtask,
             attempt,
             report,
-            is_last,
+            is_last: finished || failed,
         }
     }
 }
