@@ -34,8 +34,8 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// ```no_run
 /// use sameriver::prelude::*;
 /// fn squares(env: &mut Environment) -> Result<(), BuildError> {
-///     env.elements("numbers", [1_u64, 2, 3]).map(|n| n * n).sink("squares",
-/// FileSink::lines("out")) }
+///     env.elements("numbers", [1_u64, 2, 3]).map(|n| n * n).sink("squares", FileSink::lines("out"))
+/// }
 /// let settings = Settings { checkpoints: "kept".to_owned(), ..Settings::default() };
 /// // On one machine, where `arguments` tell which process this is:
 /// let is_master = std::env::args().nth(1).is_some_and(|role| role == "jobmaster");

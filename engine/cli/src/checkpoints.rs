@@ -11,10 +11,10 @@ use crate::exit::Exit;
 /// Shows the audit of one job, or the names of several.
 pub(crate) fn show(arguments: &CheckpointsArguments) -> Ended {
     let folder = &arguments.folder;
-    let store = CheckpointStore::open(folder).map_err(ended)?;
+    let store = CheckpointStore::open(folder).map_err(|error| ended(&error))?;
     let job = match &arguments.job {
         Some(job) => job.clone(),
-        None => match store.jobs().map_err(ended)?.as_slice() {
+        None => match store.jobs().map_err(|error| ended(&error))?.as_slice() {
             [] => return Err(nothing(folder)),
             [job] => job.clone(),
             several => {
@@ -24,7 +24,7 @@ pub(crate) fn show(arguments: &CheckpointsArguments) -> Ended {
             }
         },
     };
-    let audit = store.audit(&job).map_err(ended)?;
+    let audit = store.audit(&job).map_err(|error| ended(&error))?;
     print(&audit.to_string())?;
     if audit.is_whole() {
         return Ok(());
@@ -44,8 +44,8 @@ fn nothing(folder: &str) -> (Exit, String) {
     (Exit::NoInput, message)
 }
 
-fn ended(error: StoreError) -> (Exit, String) {
-    let exit = match &error {
+fn ended(error: &StoreError) -> (Exit, String) {
+    let exit = match error {
         StoreError::Url(_) => Exit::Usage,
         StoreError::World { .. } => Exit::JobFailed,
         StoreError::Unreadable(_) | StoreError::NoJob { .. } => Exit::NoInput,
