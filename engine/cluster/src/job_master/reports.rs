@@ -5,6 +5,7 @@
 
 use sameriver_control::{Fact, Incarnation};
 use sameriver_model::{AttemptNumber, SubtaskId, TaskManagerIndex};
+use sameriver_task::SubtaskMetrics;
 use tracing::{debug, info, warn};
 
 use super::driver::Driver;
@@ -168,12 +169,7 @@ impl Driver<'_> {
                 subtask,
                 attempt,
                 metrics,
-            } => {
-                if self.is_current(task_manager, subtask, attempt) {
-                    self.metrics.insert(subtask, metrics);
-                }
-                Fact::SubtaskFinished { subtask, attempt }
-            }
+            } => self.finished(task_manager, subtask, attempt, metrics),
             TaskManagerMessage::Failed {
                 subtask,
                 attempt,
@@ -188,6 +184,19 @@ impl Driver<'_> {
             }
         };
         self.decide(fact);
+    }
+
+    fn finished(
+        &mut self,
+        task_manager: TaskManagerIndex,
+        subtask: SubtaskId,
+        attempt: AttemptNumber,
+        metrics: SubtaskMetrics,
+    ) -> Fact {
+        if self.is_current(task_manager, subtask, attempt) {
+            self.metrics.insert(subtask, metrics);
+        }
+        Fact::SubtaskFinished { subtask, attempt }
     }
 
     fn on_split_request(

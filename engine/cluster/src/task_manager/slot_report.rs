@@ -2,7 +2,7 @@
 //!
 //! Invariant: every event of a slot has a place here; one about a subtask names it and its attempt.
 
-use sameriver_model::{AttemptNumber, SlotIndex, SubtaskId};
+use sameriver_model::{AttemptNumber, Failure, SlotIndex, SubtaskId};
 use sameriver_task::SlotEvent;
 
 use crate::rpc::TaskManagerMessage;
@@ -85,15 +85,7 @@ impl SlotReport {
                 subtask,
                 attempt,
                 failure,
-            } => {
-                let failure = failure.in_subtask(subtask);
-                let report = TaskManagerMessage::Failed {
-                    subtask,
-                    attempt,
-                    failure,
-                };
-                (subtask, attempt, report)
-            }
+            } => (subtask, attempt, failed(subtask, attempt, failure)),
         };
         Self::of_subtask(subtask, attempt, report)
     }
@@ -109,5 +101,14 @@ impl SlotReport {
             report,
             is_last: finished || failed,
         }
+    }
+}
+
+fn failed(subtask: SubtaskId, attempt: AttemptNumber, failure: Failure) -> TaskManagerMessage {
+    let failure = failure.in_subtask(subtask);
+    TaskManagerMessage::Failed {
+        subtask,
+        attempt,
+        failure,
     }
 }
