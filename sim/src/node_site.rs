@@ -39,9 +39,12 @@ impl NodeClock {
         clamp(scaled + i128::from(self.offset_nanos))
     }
 
-    /// How long the world waits until the node has waited `local` nanoseconds.
+    /// How long the world waits until the node has waited `local` nanoseconds; never less, since
+    /// a wait that ends too early would be waited again, at the same instant.
     pub fn global_duration(self, local: u64) -> u64 {
-        clamp(i128::from(local) * MILLION / (MILLION + i128::from(self.drift_ppm)).max(1))
+        let rate = (MILLION + i128::from(self.drift_ppm)).max(1);
+        let exact = i128::from(local) * MILLION;
+        clamp((exact + rate - 1) / rate)
     }
 }
 
@@ -280,6 +283,16 @@ mod tests {
             assert!(now >= last, "{now} after {last}");
             last = now;
         }
+    }
+
+    #[test]
+    fn the_shortest_wait_of_a_fast_clock_takes_time() {
+        let fast = NodeClock {
+            offset_nanos: 0,
+            drift_ppm: 200,
+        };
+        assert_eq!(fast.global_duration(0), 0);
+        assert_eq!(fast.global_duration(1), 1);
     }
 
     #[test]

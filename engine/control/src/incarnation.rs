@@ -8,7 +8,8 @@ use std::fmt;
 /// Which registration of a task manager this is; each is higher than the one before.
 ///
 /// Whoever registers makes it: the instant its process began, plus one a registration, will do. It
-/// only has to rise for one index; a clock that jumps back costs availability, never safety.
+/// only has to differ from the one before; one that does not rise, because a clock has jumped back,
+/// is let in once the one before is lost.
 ///
 /// ```
 /// use sameriver_control::Incarnation;

@@ -77,6 +77,8 @@ impl Roster {
             });
         }
         match self.known.get(&task_manager) {
+            // One that is lost may come back from a node whose clock has jumped back.
+            Some(known) if known.is_lost && incarnation != known.incarnation => Ok(()),
             Some(known) if incarnation <= known.incarnation => {
                 Err(AdmissionError::Duplicate { task_manager })
             }
@@ -156,18 +158,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_manager_comes_back_only_as_a_higher_incarnation() {
+    fn a_task_manager_comes_back_as_another_incarnation_and_replaces_only_a_lower_one() {
         let (tm, life) = (TaskManagerIndex::new(0), Incarnation::new);
         let mut roster = Roster::new(1);
         roster.register(tm, life(2), 1, "node:1".to_owned());
         let duplicate = Err(AdmissionError::Duplicate { task_manager: tm });
         assert_eq!(roster.admits(tm, life(2)), duplicate);
+        assert_eq!(roster.admits(tm, life(1)), duplicate);
         assert!(!roster.lose(tm, life(1)), "a stale loss");
         assert!(roster.is_complete());
         assert!(roster.lose(tm, life(2)));
         assert!(!roster.lose(tm, life(2)), "lost twice");
         assert!(roster.offers().is_empty());
-        assert_eq!(roster.admits(tm, life(1)), duplicate);
+        assert_eq!(roster.admits(tm, life(2)), duplicate);
+        assert_eq!(roster.admits(tm, life(1)), Ok(()), "its clock has jumped back");
         assert_eq!(roster.admits(tm, life(3)), Ok(()));
         roster.register(tm, life(3), 1, "node:2".to_owned());
         assert_eq!(roster.data_addresses().next(), Some((tm, "node:2")));
