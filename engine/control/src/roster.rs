@@ -171,7 +171,11 @@ mod tests {
         assert!(!roster.lose(tm, life(2)), "lost twice");
         assert!(roster.offers().is_empty());
         assert_eq!(roster.admits(tm, life(2)), duplicate);
-        assert_eq!(roster.admits(tm, life(1)), Ok(()), "its clock has jumped back");
+        assert_eq!(
+            roster.admits(tm, life(1)),
+            Ok(()),
+            "its clock has jumped back"
+        );
         assert_eq!(roster.admits(tm, life(3)), Ok(()));
         roster.register(tm, life(3), 1, "node:2".to_owned());
         assert_eq!(roster.data_addresses().next(), Some((tm, "node:2")));

@@ -245,7 +245,7 @@ fn parameters(family: FaultFamily, draws: &mut RandomStream) -> Parameters {
             parameters.per_mille = share(draws, 50);
         }
         FaultFamily::DiskFsyncLost => parameters.per_mille = share(draws, 200),
-        FaultFamily::DiskEnospc => parameters.free_bytes = draws.below(64 << 10),
+        FaultFamily::DiskEnospc => parameters.free_bytes = log_between(draws, 1, 64 << 10),
         FaultFamily::ClockJump => {
             let far = log_between(draws, SECOND, 3_600 * SECOND);
             let far = i64::try_from(far).expect("an hour fits");

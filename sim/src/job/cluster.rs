@@ -19,7 +19,9 @@ use super::JobFunction;
 use super::phases::Phases;
 use super::ran::{Ran, Watching};
 use crate::counters::lock;
-use crate::fault::{Class, FaultFamily, FaultScript, Nemesis, TargetKind, Targets};
+use crate::fault::{
+    Class, Episode, FaultFamily, FaultScript, Nemesis, Target, TargetKind, Targets, Trigger,
+};
 use crate::finding::Finding;
 use crate::judge::{Invariant, LivenessBounds};
 use crate::life::Generation;
@@ -134,7 +136,11 @@ impl SimCluster {
         let draw = |seed| FaultScript::draw(seed, class, &targets, phases.window());
         let drawn = (0..REDRAWS_MAX).map(|redraw| draw(seed ^ redraw << 40));
         let mut scripts = drawn.filter(|script| class == Class::Calm || will_be_felt(script));
-        scripts.next().unwrap_or_else(|| draw(seed))
+        let mut script = scripts.next().unwrap_or_else(|| draw(seed));
+        for episode in &mut script.0 {
+            seat(episode, settings, masters);
+        }
+        script
     }
 
     fn nodes(settings: &Settings, masters: u32) -> Vec<String> {
@@ -425,6 +431,25 @@ impl Processes {
         }
         false
     }
+}
+
+/// Gives a crash at a marked place to a node that comes by there.
+fn seat(episode: &mut Episode, settings: &Settings, masters: u32) {
+    let Trigger::Pass { node, place, .. } = &mut episode.at else {
+        return;
+    };
+    let of_masters = ["checkpoint.", "log.", "restore.plan"];
+    let is_of_master = of_masters.iter().any(|prefix| place.starts_with(prefix));
+    if is_of_master == node.starts_with(MASTER) {
+        return;
+    }
+    let salt = episode.parameters.salt;
+    *node = if is_of_master {
+        master_node(salt % masters)
+    } else {
+        super::task_manager_node(salt % settings.task_managers)
+    };
+    episode.target = Target::Node(node.clone());
 }
 
 /// Whether faults of a script meet somebody: doors only matter to those who come, many links carry
