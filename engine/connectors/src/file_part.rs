@@ -40,7 +40,9 @@ pub(crate) struct PartWriter {
     /// The number of the next file.
     next: u64,
     growing: Option<Growing>,
-    closed: Vec<Committable>,
+    closed: Vec<PendingFile>,
+    /// What was staged without checkpoints: if this attempt does not commit it, nobody will.
+    staged: Vec<PendingFile>,
 }
 
 struct Growing {
@@ -63,6 +65,7 @@ impl PartWriter {
             next: 0,
             growing: None,
             closed: Vec::new(),
+            staged: Vec::new(),
         }
     }
 
@@ -82,15 +85,26 @@ impl PartWriter {
                     let staged = self.stage().await?;
                     inbox.answer(stage, staged);
                 }
-                Mail::Finish => return Ok(()),
-                Mail::Abandoned => {
-                    if let Some(growing) = &self.growing {
-                        // Nobody is left to be told; a later attempt sweeps it.
-                        let _ = self.disk.remove(&growing.path).await;
-                    }
-                    return Ok(());
+                Mail::Finish if self.staged.is_empty() => return Ok(()),
+                Mail::Finish => {
+                    inbox.outlive_writer().await;
+                    break;
                 }
+                Mail::Abandoned => break,
             }
+        }
+        self.clear().await;
+        Ok(())
+    }
+
+    /// Removes what nobody will commit. Nobody is left to be told of an error; with checkpoints a
+    /// later attempt sweeps what stays. A committed file has another name.
+    async fn clear(&self) {
+        let pending = self.closed.iter().chain(&self.staged);
+        let pending = pending.map(|file| Path::new(&file.pending));
+        let growing = self.growing.iter().map(|growing| &*growing.path);
+        for path in pending.chain(growing) {
+            let _ = self.disk.remove(path).await;
         }
     }
 
@@ -168,7 +182,7 @@ impl PartWriter {
             length: growing.length,
             crc: growing.crc,
         };
-        self.closed.push(pending.committable());
+        self.closed.push(pending);
         Ok(())
     }
 
@@ -185,7 +199,12 @@ impl PartWriter {
         let synced = self.disk.sync_directory(folder).await;
         synced.map_err(|cause| unwritable(folder, cause, NO_FILE))?;
         crash_point("stage.synced");
-        Ok(std::mem::take(&mut self.closed))
+        let closed = std::mem::take(&mut self.closed);
+        let staged = closed.iter().map(PendingFile::committable).collect();
+        if self.names.naming != Naming::OfAttempt {
+            self.staged.extend(closed);
+        }
+        Ok(staged)
     }
 
     /// Refuses a final name that is taken, unless an earlier attempt of ours may have taken it.

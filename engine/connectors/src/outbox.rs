@@ -37,7 +37,7 @@ pub(crate) struct Stage(oneshot::Sender<Vec<Committable>>);
 pub(crate) struct Outbox<I> {
     output: String,
     items: mpsc::Sender<Mail<I>>,
-    ending: oneshot::Receiver<Result<(), SinkError>>,
+    ending: mpsc::Receiver<Result<(), SinkError>>,
     finish: Finish,
     /// What found no room in the queue and must not be given back: it goes first.
     waiting: VecDeque<Mail<I>>,
@@ -61,6 +61,7 @@ pub(crate) struct Inbox<I> {
     items: mpsc::Receiver<Mail<I>>,
     /// Nothing comes here; it closes with the writer.
     writer: oneshot::Receiver<()>,
+    ended: mpsc::Sender<Result<(), SinkError>>,
     wake: Wake,
 }
 
@@ -81,6 +82,16 @@ impl<I> Inbox<I> {
         // The writer may be gone; then nobody wants to know.
         let _ = stage.0.send(committables);
         self.wake.wake();
+    }
+
+    /// Says that all is written, and waits until the writer is gone: by then what it staged is
+    /// committed, or nobody will ever commit it.
+    pub(crate) async fn outlive_writer(mut self) {
+        // The writer may be gone already; then nobody asks for the result.
+        let _ = self.ended.try_send(Ok(()));
+        self.wake.wake();
+        // It closes; nothing ever comes.
+        let _ = (&mut self.writer).await;
     }
 
     /// Does `work`, but drops it once the writer is gone: whoever does not take our output must not
@@ -104,19 +115,21 @@ impl<I: Send + 'static> Outbox<I> {
         F: Future<Output = Result<(), SinkError>> + Send + 'static,
     {
         let (items, receiver) = mpsc::channel(QUEUE_ITEMS);
-        let (ended, ending) = oneshot::channel();
+        // Room for what the task says on the way and for its result.
+        let (ended, ending) = mpsc::channel(2);
         let (here, writer) = oneshot::channel();
         let wake = surroundings.wake.clone();
         let work = work(Inbox {
             items: receiver,
             writer,
+            ended: ended.clone(),
             wake: wake.clone(),
         });
         let task = async move {
             // Declared first, dropped last: the slot is woken after the result is there.
             let _wake = WakeAtEnd(wake);
             // The writer may be gone; then nobody asks for the result.
-            let _ = ended.send(work.await);
+            let _ = ended.try_send(work.await);
         };
         // It is joined by its result, for which `finish` waits.
         let world = &surroundings.world;
@@ -207,8 +220,8 @@ impl<I: Send + 'static> Outbox<I> {
                 Ok(())
             }
             Ok(Err(error)) => Err(error),
-            Err(oneshot::error::TryRecvError::Empty) => Ok(()),
-            Err(oneshot::error::TryRecvError::Closed) => Err(SinkError::Other {
+            Err(mpsc::error::TryRecvError::Empty) => Ok(()),
+            Err(mpsc::error::TryRecvError::Disconnected) => Err(SinkError::Other {
                 output: self.output.clone(),
                 cause: "the task that writes it has panicked: see the log".to_owned(),
             }),
