@@ -5,7 +5,7 @@
 //! for each.
 //!
 //! Invariant: no more than [`BATCHES_MAX`] batches wait; what comes beyond is dropped at once.
-//! Belongs to one slot, which drops the rest before it sleeps. Knows nothing of channels.
+//! Belongs to one slot, which drops the rest once it rests. Knows nothing of channels.
 
 use std::any::Any;
 use std::fmt;

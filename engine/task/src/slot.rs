@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use sameriver_model::probe::{self, Probe};
 use sameriver_model::{AttemptNumber, Failure, FailureKind, ProcessingTime, SlotIndex, SubtaskId};
@@ -150,6 +151,9 @@ struct SlotLoop {
     spent: Spent,
 }
 
+/// How long a slot sleeps before it drops the used records: long against the gaps of a busy slot.
+const REST: Duration = Duration::from_millis(5);
+
 impl SlotLoop {
     async fn run(mut self) -> Result<(), Stopped> {
         loop {
@@ -237,7 +241,10 @@ impl SlotLoop {
 
     /// Waits for mail, a wake, or `until`.
     async fn sleep(&mut self, until: Option<Monotonic>) -> Result<(), Stopped> {
-        self.drop_spent();
+        // A slot that sleeps for a moment at a time needs what it holds to keep its pace.
+        let rested = self.at.now.saturating_add(REST);
+        let is_nap = !self.spent.is_empty() && until.is_none_or(|until| rested < until);
+        let until = if is_nap { Some(rested) } else { until };
         let deadline = async {
             match until {
                 Some(until) => self.world.sleep(until.since(self.at.now)).await,
@@ -250,7 +257,12 @@ impl SlotLoop {
                 self.at.wakes += 1;
                 None
             }
-            () = deadline => None,
+            () = deadline => {
+                if is_nap {
+                    self.drop_spent();
+                }
+                None
+            }
         };
         self.look_at_clocks();
         match mail {
