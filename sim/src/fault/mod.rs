@@ -1,8 +1,8 @@
 //! Faults: what goes wrong in a world, written out before it happens.
 //!
-//! Reading order: [`family`] (what) → [`episode`] (when, to whom) → [`script`] (all of a run) →
-//! [`targets`] and [`mod@draw`] (scripts from seeds) → [`board`] (what is wrong now) → [`nemesis`]
-//! (applies a script) → [`effects`] (what came of it).
+//! Reading order: `family` (what) → `episode` (when, to whom) → `script` (all of a run) →
+//! `targets` and `draw` (scripts from seeds) → `board` (what is wrong now) → `nemesis`
+//! (applies a script) → `effects` (what came of it).
 //!
 //! Invariant: faults are data: nothing is drawn while a script is applied that is not drawn from
 //! the script itself.

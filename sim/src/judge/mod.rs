@@ -1,6 +1,6 @@
 //! The judge: one oracle a file, each for one promise.
 //!
-//! Reading order: [`invariant`] (the promises) → [`history`] (what was seen) → [`store`] (what
+//! Reading order: `invariant` (the promises) → `history` (what was seen) → `store` (what
 //! became of the checkpoint store) → the oracles: [`output`](fn@output) I1, [`visible`](fn@visible)
 //! I2, [`cut`](fn@cut) I4, [`fold`](fn@fold) I5, [`commit`](fn@commit) I8, [`deposed`](fn@deposed)
 //! I9, [`watermark`](fn@watermark) I10, [`window`](fn@window) I11, [`timer`](fn@timer) I12,
