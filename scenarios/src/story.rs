@@ -81,6 +81,6 @@ pub(crate) fn generated_only(job: &str, arguments: &JobArguments) -> Result<(), 
         Some(bytes) => Err(format!(
             "--split-bytes {bytes} is for files, but {job} generates its input: leave it out"
         )),
-        None => Ok(()),
+        None => arguments.refuse(job, &["--rate", "--keys", "--window"]),
     }
 }

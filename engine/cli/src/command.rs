@@ -5,11 +5,12 @@
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind as Complaint;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
-use sameriver::BuildError;
+use sameriver::{BuildError, SettingValue};
 
 use crate::exit::Exit;
 use crate::named_job::{self, JobArguments, NamedJob};
@@ -68,9 +69,27 @@ pub struct RunArguments {
     /// What a generator starts from.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// How many records a generator makes a second; as many as the job takes if left out.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub rate: Option<u64>,
+    /// How many different keys a generator draws.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keys: Option<u32>,
+    /// The length of a window, such as 10s.
+    #[arg(long, value_name = "TIME", value_parser = length)]
+    pub window: Option<Duration>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it as a help text")]
     pub source: SettingsSource,
+}
+
+/// Reads a length of time, as settings are written; it must be whole milliseconds.
+fn length(written: &str) -> Result<Duration, String> {
+    let read: Duration = SettingValue::read(written)?;
+    if read.as_millis() == 0 || read.subsec_nanos() % 1_000_000 != 0 {
+        return Err("write whole milliseconds, at least 1ms".to_owned());
+    }
+    Ok(read)
 }
 
 /// `graph`.

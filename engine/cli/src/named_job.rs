@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sameriver::{BuildError, Environment, JobResult};
 
@@ -19,22 +20,56 @@ pub struct JobArguments {
     pub records: Option<u64>,
     /// `--seed`: what a generator starts from; the job's own seed if absent.
     pub seed: Option<u64>,
+    /// `--rate`: how many records a generator makes a second; as many as the job takes if absent.
+    pub rate: Option<u64>,
+    /// `--keys`: how many different keys a generator draws; the job's own number if absent.
+    pub keys: Option<u32>,
+    /// `--window`: the length of a window; the job's own if absent.
+    pub window: Option<Duration>,
 }
 
 impl JobArguments {
+    /// Refuses those of these options that were given: a job has no use for them.
+    ///
+    /// # Errors
+    /// A sentence that names the job and the first of them.
+    ///
+    /// ```
+    /// use sameriver_cli::JobArguments;
+    /// let given = JobArguments { rate: Some(100), ..JobArguments::default() };
+    /// assert_eq!(given.refuse("lines", &["--keys"]), Ok(()));
+    /// let refused = given.refuse("lines", &["--rate", "--keys"]);
+    /// assert_eq!(refused.unwrap_err(), "lines has no use for --rate: leave it out");
+    /// ```
+    pub fn refuse(&self, job: &str, options: &[&str]) -> Result<(), String> {
+        let given = self.given().into_iter();
+        let given = given.filter(|(_, is_given)| *is_given);
+        match given
+            .map(|(option, _)| option)
+            .find(|one| options.contains(one))
+        {
+            Some(option) => Err(format!("{job} has no use for {option}: leave it out")),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses every option that was given.
     fn refuse_all(&self, job: &str) -> Result<(), String> {
-        let given = [
+        self.refuse(job, &self.given().map(|(option, _)| option))
+    }
+
+    /// Every option, and whether it was given.
+    fn given(&self) -> [(&'static str, bool); 8] {
+        [
             ("--input", !self.input.is_empty()),
             ("--output", self.output.is_some()),
             ("--split-bytes", self.split_bytes.is_some()),
             ("--records", self.records.is_some()),
             ("--seed", self.seed.is_some()),
-        ];
-        match given.iter().find(|(_, is_given)| *is_given) {
-            Some((option, _)) => Err(format!("{job} has no use for {option}: leave it out")),
-            None => Ok(()),
-        }
+            ("--rate", self.rate.is_some()),
+            ("--keys", self.keys.is_some()),
+            ("--window", self.window.is_some()),
+        ]
     }
 }
 

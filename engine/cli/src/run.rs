@@ -70,6 +70,9 @@ impl<'j> Asked<'j> {
             split_bytes: arguments.split_bytes,
             records: arguments.records,
             seed: arguments.seed,
+            rate: arguments.rate,
+            keys: arguments.keys,
+            window: arguments.window,
         };
         let function = job.job(&given).map_err(usage)?;
         Ok(Self {

@@ -32,6 +32,7 @@ impl Settings {
                 return Err(self.refused(name, "choose at least 1"));
             }
         }
+        self.check_leader()?;
         if self.checkpoints_at_once > 1 && !self.checkpoint_min_pause.is_zero() {
             let remedy = "a pause between checkpoints leaves room for one only: choose 1, or a \
                           checkpoint_min_pause of 0ms";
@@ -51,6 +52,21 @@ impl Settings {
                 self.heartbeat_interval
             );
             return Err(self.refused("heartbeat_timeout", &remedy));
+        }
+        Ok(())
+    }
+
+    fn check_leader(&self) -> Result<(), SettingsError> {
+        if self.leader_interval.is_zero() {
+            return Err(self.refused("leader_interval", "choose at least 1ms"));
+        }
+        if self.leader_timeout < self.leader_interval.saturating_mul(2) {
+            let remedy = format!(
+                "one late mark would depose the leader: choose at least twice leader_interval = \
+                 {:?}",
+                self.leader_interval
+            );
+            return Err(self.refused("leader_timeout", &remedy));
         }
         Ok(())
     }

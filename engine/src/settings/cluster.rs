@@ -92,6 +92,8 @@ impl Settings {
         };
         let mut checkpoints = ClusterCheckpoints::new(&self.checkpoint_url(), coordinator);
         checkpoints.aligned = self.checkpoint_mode == CheckpointMode::ExactlyOnce;
+        checkpoints.leader_interval = self.leader_interval;
+        checkpoints.leader_timeout = self.leader_timeout;
         Some(checkpoints)
     }
 }

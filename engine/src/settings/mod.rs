@@ -98,6 +98,8 @@ settings_table! {
     control_frame_bytes: u32 = 16 << 20, "Bytes of the largest control message";
     heartbeat_interval: Duration = Duration::from_secs(1), "Pause between two signs of life";
     heartbeat_timeout: Duration = Duration::from_secs(10), "Silence after which a node is lost";
+    leader_interval: Duration = Duration::from_secs(2), "Pause between two marks of who leads";
+    leader_timeout: Duration = Duration::from_secs(10), "No mark for so long: another may lead";
     checkpoints: String = String::new(), "Folder or URL of the checkpoint store, empty for none";
     checkpoint_mode: CheckpointMode = CheckpointMode::ExactlyOnce, "What a checkpoint promises";
     checkpoint_interval: Duration = Duration::from_secs(10), "Time between two checkpoints";

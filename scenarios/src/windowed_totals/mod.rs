@@ -20,6 +20,7 @@ use sameriver_cli::summary::grouped;
 use sameriver_cli::{JobArguments, JobFunction, MakeJob, NamedJob};
 use serde::{Deserialize, Serialize};
 
+use self::event::Events;
 pub use self::event::{Event, PARTITIONS};
 #[cfg(feature = "sim")]
 pub use self::trial::TRIAL;
@@ -30,7 +31,7 @@ pub const STORY: Story = Story {
     job: NamedJob {
         name: "windowed_totals",
         about: "totals out-of-order events per key and second (--input lines `time,key,amount`, \
-                or generated: --records, --seed)",
+                or generated: --records, --seed, --rate, --keys; --window)",
         make: MakeJob::Given(make),
         show,
     },
@@ -39,13 +40,12 @@ pub const STORY: Story = Story {
     collected,
 };
 
-/// The length of a window.
+/// The length of a window when the user does not say.
 pub const WINDOW: Duration = Duration::from_secs(1);
 /// How far behind the newest event of its split an event may be.
 pub const DISORDER: Duration = Duration::from_millis(250);
 /// How many events are generated when the user does not say.
 const RECORDS: u64 = 100_000;
-const SEED: u64 = 42;
 
 /// The total of one key in one window.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,16 +105,17 @@ pub fn windowed_totals(env: &mut Environment, arguments: &JobArguments) -> Resul
         env.source("events", lines.parse(event::parse))
             .watermarks(watermarks)
     } else {
-        let seed = arguments.seed.unwrap_or(SEED);
         let records = arguments.records.unwrap_or(RECORDS);
         let each = records.div_ceil(u64::from(PARTITIONS));
-        let make = move |partition, offset, _: &mut Draws| event::generate(seed, partition, offset);
-        env.source("events", Generator::new("events", PARTITIONS, each, make))
-            .watermarks(watermarks)
+        let events = Events::of(arguments);
+        let make = move |partition, offset, _: &mut Draws| events.event(partition, offset);
+        let events = Generator::new("events", PARTITIONS, each, make);
+        let events = events.rate_per_second(arguments.rate.unwrap_or(0));
+        env.source("events", events).watermarks(watermarks)
     };
     let totals = events
         .key_by(|event| event.key)
-        .window(Tumbling::of(WINDOW))
+        .window(Tumbling::of(arguments.window.unwrap_or(WINDOW)))
         .aggregate("totals", Total)
         .map(|total| WindowTotal {
             start: total.window.start.as_millis(),
@@ -128,8 +129,12 @@ pub fn windowed_totals(env: &mut Environment, arguments: &JobArguments) -> Resul
 }
 
 fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
-    let (records, seed) = (arguments.records, arguments.seed);
-    let of_generator = [("--records", records), ("--seed", seed)];
+    let of_generator = [
+        ("--records", arguments.records),
+        ("--seed", arguments.seed),
+        ("--rate", arguments.rate),
+        ("--keys", arguments.keys.map(u64::from)),
+    ];
     let of_files = [("--split-bytes", arguments.split_bytes)];
     let (without_use, remedy): (&[_], _) = if arguments.input.is_empty() {
         (

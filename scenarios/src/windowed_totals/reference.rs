@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::event::{self, Event, PARTITIONS};
+use super::event::{self, Event, Events, PARTITIONS};
 use crate::story::{Rows, Workload};
 
 /// The totals of a workload, as rows.
 pub(super) fn rows(workload: &Workload) -> Rows {
-    let window = super::WINDOW.as_millis() as i64;
+    let window = workload.arguments.window.unwrap_or(super::WINDOW);
+    let window = window.as_millis() as i64;
     let mut totals: BTreeMap<(i64, u32), u64> = BTreeMap::new();
     for event in events(workload).concat() {
         let start = event.at.div_euclid(window) * window;
@@ -24,12 +25,12 @@ pub(super) fn rows(workload: &Workload) -> Rows {
 pub(super) fn events(workload: &Workload) -> Vec<Vec<Event>> {
     let arguments = &workload.arguments;
     if arguments.input.is_empty() {
-        let seed = arguments.seed.unwrap_or(super::SEED);
+        let generated = Events::of(arguments);
         let each = arguments
             .records
             .unwrap_or(super::RECORDS)
             .div_ceil(u64::from(PARTITIONS));
-        let events = |partition| (0..each).map(move |at| event::generate(seed, partition, at));
+        let events = |partition| (0..each).map(move |at| generated.event(partition, at));
         return (0..PARTITIONS)
             .map(|partition| events(partition).collect())
             .collect();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use sameriver::runtime::RandomStream;
 use sameriver_cli::JobArguments;
 
-use super::event::{self, Event};
+use super::event::{Event, Events};
 use crate::story::Workload;
 
 /// Draws a generator's seed and length, or a file.
@@ -32,7 +32,7 @@ pub(super) fn draw(random: &mut RandomStream) -> Workload {
     }
     let (path, seed) = (PathBuf::from("events.csv"), random.next_u64());
     let lines: Vec<String> = (0..random.between(1, 400))
-        .map(|offset| event::generate(seed, 0, offset))
+        .map(|offset| Events::seeded(seed).event(0, offset))
         .map(|Event { at, key, amount }| format!("{at},{key},{amount}"))
         .collect();
     let split_bytes = random.chance(700).then(|| random.between(10, 2_000));

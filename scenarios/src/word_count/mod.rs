@@ -149,6 +149,7 @@ fn make(arguments: &JobArguments) -> Result<JobFunction, String> {
             "{option} {value} is for generated input, but word_count reads files: leave it out"
         ));
     }
+    arguments.refuse("word_count", &["--rate", "--keys", "--window"])?;
     let arguments = arguments.clone();
     Ok(Arc::new(move |env| word_count(env, &arguments)))
 }
