@@ -116,6 +116,11 @@ fn settings_that_do_not_go_together_are_refused_with_a_remedy() {
         refused("batch_records = 0"),
         "setting batch_records = 0 is refused: choose at least 1"
     );
+    assert_eq!(
+        refused("checkpoints = \"kept\"\nleader_timeout = \"3s\""),
+        "setting leader_timeout = \"3s\" is refused: one late mark would depose the leader: choose \
+         at least twice leader_interval = 2s"
+    );
 }
 
 #[test]

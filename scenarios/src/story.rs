@@ -48,7 +48,7 @@ impl std::fmt::Display for Rows {
 }
 
 /// One input to try a scenario with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Workload {
     /// What a user would give on the command line.
     pub arguments: JobArguments,

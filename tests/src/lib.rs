@@ -1,9 +1,10 @@
 //! What the project promises, held from outside.
 //!
-//! Reading order: [`repository`] → [`promise`] → [`conformance`] → [`upper_case`].
+//! Reading order: [`repository`] → [`promise`] → [`conformance`] → [`upper_case`] → [`havoc`].
 #![forbid(unsafe_code)]
 
 pub mod conformance;
+pub mod havoc;
 pub mod promise;
 pub mod repository;
 pub mod upper_case;
