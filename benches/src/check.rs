@@ -1,15 +1,20 @@
 //! Verifies row counts and checksums, apart from any timing.
 //!
+//! The engine runs plainly, and with checkpoints and a failure that one of them must mend.
+//!
 //! Invariant: what is expected stands in `SPECIFICATION.md`; a test compares the two.
 
 use std::io;
+use std::time::Duration;
 
-use sameriver::JobError;
+use sameriver::{JobCounts, JobError, NodeError, Restart, Settings, StoreError};
 use thiserror::Error;
 
 use crate::plain::{self, Rows};
 use crate::rounds::PARALLELISMS;
 use crate::row::Checksum;
+use crate::row_sink::RowSink;
+use crate::store::Folder;
 use crate::{jobs, table, text_file};
 
 /// Why a bench gives no figure.
@@ -24,6 +29,29 @@ pub enum BenchError {
     /// The server of the latency bench lost its reader.
     #[error("the server of the latency bench: {0}: look whether the job ended early")]
     Feed(io::Error),
+    /// The folder of a checkpoint store cannot be made.
+    #[error("the store: {0}: make room in the folder of temporary files, or set TMPDIR")]
+    Store(io::Error),
+    /// A process of a cluster cannot be started or struck.
+    #[error("a process of the bench: {0}: leave the binary where it was started")]
+    Process(io::Error),
+    /// A process of a cluster did not do what was waited for.
+    #[error("nothing was heard of {what}: look at what was said last:\n{last}")]
+    Silent {
+        /// What was waited for.
+        what: &'static str,
+        /// The last lines of all processes.
+        last: String,
+    },
+    /// A process of a cluster gave up.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The checkpoint store cannot be looked into.
+    #[error(transparent)]
+    Checkpoints(#[from] StoreError),
+    /// What was to be measured did not happen.
+    #[error("{0}: repeat it while the machine has less to do, and report it if it happens again")]
+    Vacuous(&'static str),
     /// Other rows than specified came out.
     #[error("{what}: {found} instead of {expected}: the engine loses, repeats or changes records")]
     Rows {
@@ -66,6 +94,46 @@ pub const KEYED_COUNTER: [(u64, &str); 3] = [
 /// The specified checksum of the word count: lines, rows and checksum.
 pub const WORD_COUNT: (u64, &str) = (1_000_000, "10000000 / bf052279a3321c96");
 
+/// A keyed counter that took checkpoints, failed and was restored.
+struct Failed {
+    found: Checksum,
+    counts: JobCounts,
+}
+
+impl Failed {
+    /// Takes about a second, so that there are checkpoints before the failure.
+    fn run(records: u64, parallelism: u32) -> Result<Self, BenchError> {
+        let folder = Folder::new(&format!("check-{parallelism}")).map_err(BenchError::Store)?;
+        let settings = Settings {
+            checkpoints: folder.path().display().to_string(),
+            checkpoint_interval: Duration::from_millis(50),
+            restart: Restart::FixedDelay,
+            restart_delay: Duration::ZERO,
+            ..jobs::settings(parallelism)
+        };
+        let sink = RowSink::new(Rows::Hashed);
+        let ended = jobs::run_failing_counter((records, records), &sink, &settings)?;
+        let counts = ended.counts();
+        if counts.restored == 0 {
+            return Err(BenchError::Vacuous("no checkpoint was restored"));
+        }
+        let found = sink.total();
+        Ok(Self { found, counts })
+    }
+
+    fn what(&self, records: u64, parallelism: u32) -> String {
+        let JobCounts {
+            checkpoints_completed,
+            restored,
+            ..
+        } = self.counts;
+        format!(
+            "kc N = {records}, parallelism {parallelism}, {checkpoints_completed} checkpoints, \
+             {restored} restored"
+        )
+    }
+}
+
 /// Runs loop and engine at the specified sizes and tells each result to `report`.
 ///
 /// # Errors
@@ -89,6 +157,11 @@ pub fn run(quick: bool, mut report: impl FnMut(&str, &Checksum)) -> Result<(), B
                 found,
             )?;
         }
+    }
+    for parallelism in PARALLELISMS {
+        let (records, expected) = KEYED_COUNTER[0];
+        let failed = Failed::run(records, parallelism)?;
+        verify(&failed.what(records, parallelism), expected, failed.found)?;
     }
     let (lines, expected) = WORD_COUNT;
     let text = text_file::path(lines)?;

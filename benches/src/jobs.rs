@@ -4,9 +4,12 @@
 //! knows whether its rows are hashed or timed.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sameriver::Element;
 use sameriver::connectors::{FileSource, Generator};
+use sameriver::operator::sink::Sink;
 use sameriver::prelude::*;
 use smol_str::SmolStr;
 
@@ -21,15 +24,65 @@ use crate::spec;
 /// [`JobError`] when the job fails.
 pub fn keyed_counter(records: u64, parallelism: u32, rows: Rows) -> Result<Checksum, JobError> {
     let sink = RowSink::new(rows);
-    let rows = sink.clone();
+    run_keyed_counter(records, &sink, &settings(parallelism))?;
+    Ok(sink.total())
+}
+
+/// Runs the keyed counter over `records` records into a sink, with these settings.
+///
+/// # Errors
+/// [`JobError`] when the job fails.
+pub fn run_keyed_counter(
+    records: u64,
+    sink: &RowSink,
+    settings: &Settings,
+) -> Result<JobResult, JobError> {
+    let sink = sink.clone();
+    let job = move |env: &mut Environment| counter(env, records, sink.clone());
+    sameriver::run_blocking(job, settings)
+}
+
+/// The keyed counter over `records` records into a sink of its rows.
+///
+/// # Errors
+/// [`BuildError`] when the sink does not fit the settings.
+pub fn counter(
+    env: &mut Environment,
+    records: u64,
+    sink: impl Sink<(u64, u64)>,
+) -> Result<(), BuildError> {
+    env.source("keys", Generator::sequence(records, spec::key))
+        .key_by(|key| *key)
+        .sum("count", |_| 1_u64)
+        .sink("rows", sink)
+}
+
+/// As [`run_keyed_counter`], but at so many records a second, and a record fails, once, when a part
+/// of the rows is committed.
+///
+/// # Errors
+/// [`JobError`] when the job fails.
+pub fn run_failing_counter(
+    (records, rate): (u64, u64),
+    sink: &RowSink,
+    settings: &Settings,
+) -> Result<JobResult, JobError> {
+    let (sink, has_failed) = (sink.clone(), Arc::new(AtomicBool::new(false)));
     let job = move |env: &mut Environment| {
-        env.source("keys", Generator::sequence(records, spec::key))
+        let (fails, has_failed) = (sink.clone(), Arc::clone(&has_failed));
+        let keys = Generator::sequence(records, spec::key).rate_per_second(rate);
+        env.source("keys", keys)
+            .try_map(move |key| {
+                if fails.parts() > 0 && !has_failed.swap(true, Ordering::Relaxed) {
+                    return Err(UserError::msg("the failure that the bench is about"));
+                }
+                Ok(key)
+            })
             .key_by(|key| *key)
             .sum("count", |_| 1_u64)
-            .sink("rows", rows.clone())
+            .sink("rows", sink.clone())
     };
-    sameriver::run_blocking(job, &settings(parallelism))?;
-    Ok(sink.total())
+    sameriver::run_blocking(job, settings)
 }
 
 /// Runs the word count over owned words; the key is a clone of each.
@@ -86,7 +139,8 @@ pub fn word_count_inline(text: &Path, parallelism: u32, rows: Rows) -> Result<Ch
     Ok(sink.total())
 }
 
-fn settings(parallelism: u32) -> Settings {
+/// The defaults, at this parallelism.
+pub fn settings(parallelism: u32) -> Settings {
     Settings {
         parallelism,
         ..Settings::default()

@@ -1,4 +1,5 @@
-//! Prints the table of figures, verifies the checksums, or measures latency.
+//! Prints the table of figures, verifies the checksums, or measures latency, checkpoints,
+//! recovery.
 //!
 //! Invariant: every table names commit, machine and command; the exit code is 1 when a run fails or
 //! a bound does not hold. Quick figures are printed, not judged.
@@ -10,9 +11,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use sameriver_benches::check::{self, BenchError};
+use sameriver_benches::checkpoints::{self, Checkpoints, Extent};
 use sameriver_benches::latency::{Latency, Spans};
+use sameriver_benches::node::{self, Role, Terms};
 use sameriver_benches::origin::Origin;
 use sameriver_benches::plain::{self, Rows};
+use sameriver_benches::recovery::{Recovery, Trials};
 use sameriver_benches::row::Checksum;
 use sameriver_benches::stopwatch::measure;
 use sameriver_benches::table::{Size, Table};
@@ -26,7 +30,7 @@ struct Arguments {
     what: Option<What>,
 }
 
-#[derive(Clone, Copy, Subcommand)]
+#[derive(Clone, Subcommand)]
 enum What {
     /// Measures throughput and CPU per record (the default).
     Table {
@@ -51,6 +55,26 @@ enum What {
         #[arg(long, default_value_t = 5)]
         times: u32,
     },
+    /// Measures what checkpoints cost, and how long they keep a data thread.
+    Checkpoints {
+        /// Short runs, no judgement.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Measures how soon a job goes on after its task manager is lost.
+    Recovery {
+        /// One trial of each failure.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Is a process of the recovery bench.
+    #[command(hide = true)]
+    Node {
+        #[command(flatten)]
+        terms: Terms,
+        #[command(subcommand)]
+        role: Role,
+    },
     /// Measures the latency of a socket job.
     Latency {
         /// Short runs, no judgement.
@@ -63,6 +87,8 @@ enum What {
 enum Stream {
     /// The keyed counter.
     Kc,
+    /// The keyed counter with a checkpoint each second, in memory.
+    KcCheckpoints,
     /// The word count with owned keys.
     Wc,
     /// The word count with borrowed keys.
@@ -115,6 +141,26 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
             }
             Ok(Vec::new())
         }
+        What::Checkpoints { quick } => {
+            let extent = if quick { Extent::QUICK } else { Extent::FULL };
+            let checkpoints = Checkpoints::measure(extent)?;
+            print(&format_args!("{}\n{checkpoints}", Origin::here()));
+            Ok(if quick {
+                Vec::new()
+            } else {
+                checkpoints.missed()
+            })
+        }
+        What::Recovery { quick } => {
+            let trials = if quick { Trials::QUICK } else { Trials::FULL };
+            let recovery = Recovery::measure(trials)?;
+            print(&format_args!("{}\n{recovery}", Origin::here()));
+            Ok(Vec::new())
+        }
+        What::Node { terms, role } => {
+            node::play(&role, &terms)?;
+            Ok(Vec::new())
+        }
         What::Latency { quick } => {
             let latency = Latency::measure(if quick { Spans::QUICK } else { Spans::FULL })?;
             print(&format_args!("{}\n{latency}", Origin::here()));
@@ -126,11 +172,12 @@ fn run(what: What) -> Result<Vec<String>, BenchError> {
 fn once(stream: Stream, text: &Path, parallelism: u32) -> Result<Checksum, BenchError> {
     let (records, rows) = (Size::FULL.records, Rows::Timed);
     Ok(match (stream, parallelism) {
-        (Stream::Kc, 0) => plain::keyed_counter(records, rows),
+        (Stream::Kc | Stream::KcCheckpoints, 0) => plain::keyed_counter(records, rows),
         (Stream::Wc | Stream::WcByRef | Stream::WcInline, 0) => {
             plain::word_count(text_file::reader(text)?, rows)?
         }
         (Stream::Kc, _) => jobs::keyed_counter(records, parallelism, rows)?,
+        (Stream::KcCheckpoints, _) => checkpoints::once(Extent::FULL, parallelism)?,
         (Stream::Wc, _) => jobs::word_count(text, parallelism, rows)?,
         (Stream::WcByRef, _) => jobs::word_count_by_ref(text, parallelism, rows)?,
         (Stream::WcInline, _) => jobs::word_count_inline(text, parallelism, rows)?,

@@ -89,7 +89,7 @@ pub struct Figures {
 }
 
 /// The middle one; of an even number the lower one.
-fn median(numbers: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(numbers: impl Iterator<Item = f64>) -> f64 {
     let mut sorted: Vec<f64> = numbers.collect();
     sorted.sort_by(f64::total_cmp);
     let middle = (sorted.len().max(1) - 1) / 2;

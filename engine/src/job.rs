@@ -22,7 +22,7 @@ use crate::build_error::BuildError;
 use crate::environment::Environment;
 use crate::settings::Settings;
 
-pub use sameriver_cluster::{JobEnd, JobStatus, VertexMetrics};
+pub use sameriver_cluster::{JobCounts, JobEnd, JobStatus, VertexMetrics};
 
 /// Runs a job function once and chains its operators; every node calls this for itself.
 ///
@@ -301,6 +301,7 @@ impl fmt::Debug for JobHandle {
 pub struct JobResult {
     end: JobEnd,
     vertices: Vec<VertexMetrics>,
+    counts: JobCounts,
     collected: CollectedResults,
 }
 
@@ -311,6 +312,7 @@ impl JobResult {
             end @ (JobEnd::Finished | JobEnd::Cancelled) => Ok(Self {
                 end,
                 vertices: outcome.vertices,
+                counts: outcome.counts,
                 collected,
             }),
         }
@@ -324,6 +326,11 @@ impl JobResult {
     /// What each vertex counted, in the order of the graph.
     pub fn vertices(&self) -> &[VertexMetrics] {
         &self.vertices
+    }
+
+    /// How many checkpoints there were, and restarts.
+    pub fn counts(&self) -> JobCounts {
+        self.counts
     }
 
     /// Takes what the sink `collect(name)` kept: by subtask, then in order of arrival.

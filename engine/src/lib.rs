@@ -126,7 +126,7 @@ pub use data_stream::DataStream;
 pub use environment::Environment;
 pub use event_timed::{EventTimed, Timed, Untimed};
 pub use job::{
-    JobEnd, JobError, JobHandle, JobResult, JobStatus, VertexMetrics, build_graph, run,
+    JobCounts, JobEnd, JobError, JobHandle, JobResult, JobStatus, VertexMetrics, build_graph, run,
     run_blocking, start,
 };
 pub use keyed_stream::KeyedStream;
