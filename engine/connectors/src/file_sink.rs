@@ -2,8 +2,7 @@
 //!
 //! Invariant: a file under its final name is complete, durable and committed; any other is named
 //! `.….inprogress`. An existing result is never overwritten. Reading order: this →
-//! [`part_names`](crate::part_names) → [`file_part`](crate::file_part) (stages) →
-//! [`file_commit`](crate::file_commit) (commits).
+//! `part_names` → `file_part` (stages) → `file_commit` (commits).
 
 use std::fmt::Display;
 use std::marker::PhantomData;
