@@ -3,13 +3,16 @@
 //! Invariant: each kind has one exit code, the same everywhere.
 
 use std::fmt;
+use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::judge::Invariant;
 
 /// What kind of promise a run broke.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FindingKind {
     /// Something wrong came out.
     Safety,
@@ -26,6 +29,16 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
+    /// All of them, in the order of their exit codes.
+    pub const ALL: [Self; 6] = [
+        Self::Safety,
+        Self::Liveness,
+        Self::Nondeterminism,
+        Self::Panic,
+        Self::Vacuous,
+        Self::Harness,
+    ];
+
     /// The exit code of a run that ends with this finding; 0 means none.
     ///
     /// ```
@@ -52,6 +65,21 @@ impl fmt::Display for FindingKind {
             Self::Panic => "panic",
             Self::Vacuous => "vacuous",
             Self::Harness => "harness",
+        })
+    }
+}
+
+impl FromStr for FindingKind {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|kind| kind.to_string() == name);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(|kind| kind.to_string());
+            format!(
+                "`{name}` is no kind of finding: choose one of {}",
+                known.join(", ")
+            )
         })
     }
 }

@@ -23,6 +23,7 @@ pub(crate) mod current;
 pub(crate) mod disk;
 pub mod fault;
 pub mod finding;
+pub mod finding_list;
 pub mod job;
 pub mod judge;
 pub(crate) mod kernel;
@@ -57,6 +58,7 @@ pub use fault::{
     ScriptError, Target, TargetKind, Targets, Trigger, UnknownFamily, Window,
 };
 pub use finding::{Finding, FindingKind};
+pub use finding_list::{FindingList, ListedFinding};
 pub use job::{
     CHECKPOINTS, CRASH_POINTS, JobFunction, Phases, Promised, Ran, STORE_FORMAT, SimCluster,
     SimJob, draw_class, draw_lasting_settings, draw_settings,

@@ -8,7 +8,8 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use sameriver_cli::Exit;
 use sameriver_cli::command::{complain, print};
 use sameriver_sim::{
-    Batch, BatchSummary, Class, Limits, Outcome, PlanFolder, Watchdog, self_check,
+    Batch, BatchSummary, Class, Finding, FindingList, Limits, Outcome, PlanFolder, Watchdog,
+    self_check,
 };
 
 use super::evidence::Chunks;
@@ -113,7 +114,7 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
         }
         chunks.take(&outcome);
         report.take(outcome);
-        printed.is_ok()
+        printed.is_ok() && !(arguments.fail_fast && report.has_finding())
     });
     bar.finish_and_clear();
     if let Some(trace) = trace {
@@ -127,10 +128,23 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
     }
     let plans = PlanFolder::at(&arguments.plans);
     let mut code = None;
+    let mut list = FindingList::default();
     for (seed, finding, hash) in report.failures() {
         let found = failure::report(&campaign, &plans, seed, finding, hash);
         complain(&found.text);
         code.get_or_insert(found.kind);
+        list.add(
+            Some(seed),
+            &Finding {
+                kind: found.kind,
+                ..finding.clone()
+            },
+        );
+    }
+    if let Some(path) = &arguments.findings {
+        report.put_batch(&mut list, &summary);
+        let written = list.write(path);
+        written.map_err(|message| (Exit::CannotCreate, message))?;
     }
     print(&report.text(&summary))?;
     Ok(report.exit(code, &summary))

@@ -61,6 +61,12 @@ pub struct SimArguments {
     /// Run every seed a second time elsewhere and compare the trace hashes.
     #[arg(long)]
     pub check: bool,
+    /// Stop at the first seed with a finding.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Write the findings to a file, as TOML.
+    #[arg(long, value_name = "FILE")]
+    pub findings: Option<PathBuf>,
     /// Write every event of the (only) seed to a file.
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,

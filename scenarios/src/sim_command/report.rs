@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use sameriver_cli::summary::grouped;
-use sameriver_sim::{BatchSummary, Finding, FindingKind, Outcome, Tally, TraceHash};
+use sameriver_sim::{BatchSummary, Finding, FindingKind, FindingList, Outcome, Tally, TraceHash};
 
 use crate::simulate::Played;
 
@@ -62,6 +62,23 @@ impl Report {
     pub(super) fn failures(&self) -> impl Iterator<Item = (u64, &Finding, TraceHash)> {
         let findings = self.findings.iter().take(DESCRIBED);
         findings.map(|(seed, (finding, hash))| (*seed, finding, *hash))
+    }
+
+    /// Whether a seed has a finding.
+    pub(super) fn has_finding(&self) -> bool {
+        !self.findings.is_empty()
+    }
+
+    /// Adds what the batch as a whole is guilty of.
+    pub(super) fn put_batch(&self, list: &mut FindingList, summary: &BatchSummary) {
+        if self.too_vacuous(summary)
+            && let Some((seed, (finding, _))) = self.vacuous.first_key_value()
+        {
+            list.add(Some(*seed), finding);
+        }
+        for missing in self.tally.missing() {
+            list.add(None, &Finding::vacuous(missing));
+        }
     }
 
     fn too_vacuous(&self, summary: &BatchSummary) -> bool {

@@ -1,13 +1,10 @@
 //! One replacement of text in one file.
 //!
 //! Invariant: the text to find stands in the file exactly once, so an edit never hits another place
-//! than the one it was written for.
+//! than the one it was written for. Does not know how many lines a bug may change.
 
 use serde::Deserialize;
 use thiserror::Error;
-
-/// The most lines that an edit may put in: a mistake is small.
-pub const EDIT_LINES_MAX: usize = 10;
 
 /// Replaces one text of one file.
 ///
@@ -51,14 +48,6 @@ pub enum EditError {
         /// The path.
         file: String,
     },
-    /// The replacement is more than a small mistake.
-    #[error("the replacement in {file} has {lines} lines: at most {EDIT_LINES_MAX} are allowed")]
-    TooLong {
-        /// The file.
-        file: String,
-        /// How many lines it has.
-        lines: usize,
-    },
     /// The edit changes nothing.
     #[error("the edit of {file} changes nothing: give `find` and `replace` different texts")]
     Idle {
@@ -78,14 +67,17 @@ impl Edit {
         if steps.any(|step| step.is_empty() || step == "..") {
             return Err(EditError::Outside { file });
         }
-        let lines = self.replace.lines().count();
-        if lines > EDIT_LINES_MAX {
-            return Err(EditError::TooLong { file, lines });
-        }
         if self.find.is_empty() || self.find == self.replace {
             return Err(EditError::Idle { file });
         }
         Ok(())
+    }
+
+    /// How many lines it changes: those put in or those taken out, whichever are more.
+    pub fn lines(&self) -> usize {
+        let (old, new): (Vec<_>, Vec<_>) =
+            (self.find.lines().collect(), self.replace.lines().collect());
+        old.len().max(new.len()) - in_common(&old, &new)
     }
 
     /// The text of the file after the edit.
@@ -104,6 +96,24 @@ impl Edit {
         }
         Ok(text.replacen(&self.find, &self.replace, 1))
     }
+}
+
+/// How many lines stand in both texts in the same order: the longest common subsequence.
+fn in_common(old: &[&str], new: &[&str]) -> usize {
+    let mut best = vec![0; new.len() + 1];
+    for line in old {
+        let mut above_left = 0;
+        for (at, other) in (1..).zip(new) {
+            let above = best[at];
+            best[at] = if line == other {
+                above_left + 1
+            } else {
+                above.max(best[at - 1])
+            };
+            above_left = above;
+        }
+    }
+    best[new.len()]
 }
 
 #[cfg(test)]
@@ -145,12 +155,19 @@ mod tests {
             ..edit("a", "b")
         };
         assert!(matches!(outside.validate(), Err(EditError::Outside { .. })));
-        let long = edit("a", &"line\n".repeat(11)).validate();
-        assert!(matches!(long, Err(EditError::TooLong { lines: 11, .. })));
         assert!(matches!(
             edit("a", "a").validate(),
             Err(EditError::Idle { .. })
         ));
-        assert_eq!(edit("a", &"line\n".repeat(10)).validate(), Ok(()));
+        assert_eq!(edit("a", "b").validate(), Ok(()));
+    }
+
+    #[test]
+    fn lines_that_stay_do_not_count_as_changed() {
+        let lines = |find: &str, replace: &str| edit(find, replace).lines();
+        assert_eq!(lines("a\nb\nc", "a\nx\nc"), 1);
+        assert_eq!(lines("a\nb\nc", "a\nc"), 1);
+        assert_eq!(lines("a\nb", "x\na\ny\nb\nz"), 3);
+        assert_eq!(lines("a\nb\nc", "x\ny"), 3);
     }
 }

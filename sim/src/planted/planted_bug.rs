@@ -6,42 +6,31 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::edit::{Edit, EditError};
-use crate::finding::FindingKind;
+use super::oracle::Oracle;
 
-/// All that a run can be guilty of.
-const KINDS: [FindingKind; 6] = [
-    FindingKind::Safety,
-    FindingKind::Liveness,
-    FindingKind::Nondeterminism,
-    FindingKind::Panic,
-    FindingKind::Vacuous,
-    FindingKind::Harness,
-];
+/// The most lines that a bug may change: a mistake is small.
+pub const LINES_MAX: usize = 10;
 
-/// The finding that a run of the `sim` command ended with; `None` if there is no such code.
-pub(super) fn kind_of(exit_code: i32) -> Option<FindingKind> {
-    let mut kinds = KINDS.into_iter();
-    kinds.find(|kind| i32::from(kind.exit_code()) == exit_code)
-}
+/// The folder of the engine.
+const ENGINE: &str = "engine";
 
 /// A mistake put in on purpose.
 ///
 /// ```
-/// use sameriver_sim::{FindingKind, planted::PlantedBug};
+/// use sameriver_sim::planted::PlantedBug;
 /// let text = r#"
 ///     id = "off-by-one"
 ///     title = "the last record of a slice is skipped"
 ///     source = "every second loop ever written"
 ///     why = "the oracle must miss the record"
-///     expect = "safety"
-///     command = ["sim", "all"]
+///     expect = "I1"
 ///     [[edit]]
 ///     file = "engine/task/src/slot.rs"
 ///     find = "0..n"
 ///     replace = "0..n - 1"
 /// "#;
 /// let bug = PlantedBug::parse("off-by-one", text)?;
-/// assert_eq!(bug.expect, FindingKind::Safety);
+/// assert_eq!((bug.expect.to_string(), bug.room()), ("I1".to_owned(), "engine/task"));
 /// # Ok::<(), sameriver_sim::planted::BugError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +43,12 @@ pub struct PlantedBug {
     pub source: String,
     /// What it breaks, and why that must be seen.
     pub why: String,
+    /// Whether it was a real bug of another engine: `source` names it.
+    pub museum: bool,
     /// What must catch it.
-    pub expect: FindingKind,
+    pub expect: Oracle,
+    /// Why it is not found, if it is known not to be.
+    pub unfound: Option<String>,
     /// The arguments of the `sameriver` binary; the seeds are added.
     pub command: Vec<String>,
     /// What is changed in the copy of the tree.
@@ -99,6 +92,14 @@ pub enum BugError {
         /// The field.
         field: &'static str,
     },
+    /// It is more than a small mistake.
+    #[error("planted bug {id} changes {lines} lines: at most {LINES_MAX} are allowed")]
+    TooLong {
+        /// The planted bug.
+        id: String,
+        /// How many lines it changes.
+        lines: usize,
+    },
     /// One of its edits cannot be made.
     #[error("planted bug {id}: {cause}")]
     Edit {
@@ -116,10 +117,18 @@ struct Written {
     title: String,
     source: String,
     why: String,
+    #[serde(default)]
+    museum: bool,
     expect: String,
+    unfound: Option<String>,
+    #[serde(default = "every_scenario")]
     command: Vec<String>,
     #[serde(default)]
     edit: Vec<Edit>,
+}
+
+fn every_scenario() -> Vec<String> {
+    ["sim", "all"].map(str::to_owned).to_vec()
 }
 
 impl PlantedBug {
@@ -138,16 +147,7 @@ impl PlantedBug {
             let own = written.id;
             return Err(BugError::OtherId { id, own });
         }
-        let fields = [
-            ("title", written.title.trim().is_empty()),
-            ("source", written.source.trim().is_empty()),
-            ("why", written.why.trim().is_empty()),
-            ("command", written.command.is_empty()),
-            ("edit", written.edit.is_empty()),
-        ];
-        if let Some((field, _)) = fields.into_iter().find(|(_, empty)| *empty) {
-            return Err(BugError::Empty { id, field });
-        }
+        written.fields_say_something()?;
         for edit in &written.edit {
             let checked = edit.validate();
             checked.map_err(|cause| BugError::Edit {
@@ -155,15 +155,34 @@ impl PlantedBug {
                 cause,
             })?;
         }
+        let lines = written.edit.iter().map(Edit::lines).sum();
+        if lines > LINES_MAX {
+            return Err(BugError::TooLong { id, lines });
+        }
         Ok(Self {
             expect: catcher(&id, written.expect)?,
             id,
             title: written.title,
             source: written.source,
             why: written.why,
+            museum: written.museum,
+            unfound: written.unfound,
             command: written.command,
             edits: written.edit,
         })
+    }
+
+    /// The room that has the mistake: that of the first edit in the engine, else of the first.
+    pub fn room(&self) -> &str {
+        let mut rooms = self.edits.iter().map(|edit| room_of(&edit.file));
+        let first = rooms.clone().next().unwrap_or_default();
+        let engine = rooms.find(|room| room.starts_with(ENGINE));
+        engine.unwrap_or(first)
+    }
+
+    /// Whether the mistake is one of the engine, not of the world that judges it.
+    pub fn is_of_the_engine(&self) -> bool {
+        self.room().starts_with(ENGINE)
     }
 
     /// The files after its edits, as (path, text); `read` gives the text of a file.
@@ -192,16 +211,40 @@ impl PlantedBug {
     }
 }
 
-fn catcher(id: &str, expect: String) -> Result<FindingKind, BugError> {
-    let known = KINDS.map(|kind| kind.to_string());
-    match known.iter().position(|name| *name == expect) {
-        Some(position) => Ok(KINDS[position]),
-        None => Err(BugError::UnknownCatcher {
-            id: id.to_owned(),
-            expect,
-            known: known.join(", "),
-        }),
+impl Written {
+    fn fields_say_something(&self) -> Result<(), BugError> {
+        let unfound = self.unfound.as_ref();
+        let fields = [
+            ("title", self.title.trim().is_empty()),
+            ("source", self.source.trim().is_empty()),
+            ("why", self.why.trim().is_empty()),
+            ("unfound", unfound.is_some_and(|why| why.trim().is_empty())),
+            ("command", self.command.is_empty()),
+            ("edit", self.edit.is_empty()),
+        ];
+        match fields.into_iter().find(|(_, empty)| *empty) {
+            None => Ok(()),
+            Some((field, _)) => Err(BugError::Empty {
+                id: self.id.clone(),
+                field,
+            }),
+        }
     }
+}
+
+/// The folder of the crate that a file belongs to.
+fn room_of(file: &str) -> &str {
+    let folder = file.split_once("/src/").map_or(file, |(folder, _)| folder);
+    folder.trim_end_matches('/')
+}
+
+fn catcher(id: &str, expect: String) -> Result<Oracle, BugError> {
+    let known = expect.parse();
+    known.map_err(|known| BugError::UnknownCatcher {
+        id: id.to_owned(),
+        expect,
+        known,
+    })
 }
 
 #[cfg(test)]
@@ -272,9 +315,19 @@ mod tests {
     }
 
     #[test]
-    fn each_exit_code_of_a_finding_leads_back_to_it() {
-        let kinds = KINDS.map(|kind| kind_of(i32::from(kind.exit_code())));
-        assert_eq!(kinds, KINDS.map(Some));
-        assert_eq!([0, 64, 101].map(kind_of), [None; 3]);
+    fn a_bug_of_more_than_ten_lines_in_all_is_refused() {
+        let long = "line\\n".repeat(10);
+        let said = refusal("\"two\"", &format!("\"{long}\""));
+        assert!(said.contains("changes 11 lines"), "{said}");
+    }
+
+    #[test]
+    fn the_room_is_that_of_the_engine_if_an_edit_is_there() {
+        let text = TEXT.replacen("x.rs", "sim/src/kernel.rs", 1);
+        let both = text.replacen("x.rs", "engine/task/src/slot.rs", 1);
+        let bug = |text: &str| PlantedBug::parse("a", text).unwrap();
+        assert_eq!(bug(&text).room(), "sim");
+        assert!(!bug(&text).is_of_the_engine());
+        assert_eq!(bug(&both).room(), "engine/task");
     }
 }

@@ -138,6 +138,7 @@ mod tests {
 
     use super::*;
     use crate::finding::FindingKind;
+    use crate::planted::Oracle;
 
     fn top() -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -149,7 +150,9 @@ mod tests {
             title: String::new(),
             source: String::new(),
             why: String::new(),
-            expect: FindingKind::Safety,
+            museum: false,
+            expect: Oracle::Kind(FindingKind::Safety),
+            unfound: None,
             command: Vec::new(),
             edits: Vec::new(),
         };

@@ -15,8 +15,18 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use thiserror::Error;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::planted_bug::{BugError, PlantedBug};
+
+/// What decides how a planted bug runs, and what of that does not.
+const INSIDE: [&str; 5] = ["engine/", "sim/", "scenarios/", "Cargo.", ".cargo/"];
+const OUTSIDE: [&str; 4] = [
+    "sim/planted/",
+    "sim/src/planted/",
+    "sim/src/bin/",
+    "sim/tests/",
+];
 
 /// The copy of a tree.
 #[derive(Debug)]
@@ -117,6 +127,22 @@ impl TreeCopy {
             self.write(path, edited.unwrap_or(bytes))?;
         }
         Ok(())
+    }
+
+    /// The hash of all that decides how a planted bug runs: engine, simulator and scenarios.
+    pub fn engine_hash(&self) -> String {
+        let decides = |path: &str| {
+            let is_inside = INSIDE.iter().any(|inside| path.starts_with(inside));
+            is_inside && !OUTSIDE.iter().any(|outside| path.starts_with(outside))
+        };
+        let mut hash = Xxh3::new();
+        for (path, bytes) in self.files.iter().filter(|(path, _)| decides(path)) {
+            hash.update(&(path.len() as u64).to_le_bytes());
+            hash.update(path.as_bytes());
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        }
+        format!("{:032x}", hash.digest128())
     }
 
     fn text(&self, bug: &PlantedBug, file: &str) -> Result<String, CopyError> {
@@ -270,7 +296,7 @@ mod tests {
     fn bug(file: &str, find: &str) -> PlantedBug {
         let text = format!(
             "id = 'x'\ntitle = 't'\nsource = 's'\nwhy = 'w'\nexpect = 'safety'\n\
-             command = ['sim']\n[[edit]]\nfile = '{file}'\nfind = '{find}'\nreplace = 'bug'"
+             [[edit]]\nfile = '{file}'\nfind = '{find}'\nreplace = 'bug'"
         );
         PlantedBug::parse("x", &text).unwrap()
     }
@@ -317,6 +343,19 @@ mod tests {
         std::fs::remove_file(rig.tree().join("src/b.rs")).unwrap();
         rig.copy().plant(&bug("src/a.rs", "one")).unwrap();
         assert_eq!(rig.copied("src/b.rs"), None);
+    }
+
+    #[test]
+    fn the_hash_is_of_what_decides_a_run_alone() {
+        let rig = Rig::new("hash");
+        let hash_after = |path: &str, text: &str| {
+            rig.put(path, text);
+            rig.copy().engine_hash()
+        };
+        let first = hash_after("Cargo.toml", "one");
+        assert_eq!(hash_after("src/a.rs", "other"), first);
+        assert_ne!(hash_after("Cargo.toml", "two"), first);
+        assert_eq!(hash_after("Cargo.toml", "one"), first);
     }
 
     #[test]
