@@ -57,6 +57,19 @@ pub enum BuildProblem {
         /// The setting.
         checkpoints: String,
     },
+    /// Checkpoints that are to be due by what no source of the job tells.
+    #[error(
+        "setting {setting} = {value} triggers nothing: no source of the job {lacks}: set \
+         checkpoint_interval or checkpoint_records"
+    )]
+    NeverTriggered {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        value: String,
+        /// What no source does.
+        lacks: &'static str,
+    },
     /// Two sinks that would write the same files.
     #[error(
         "sinks {first} and {second} both write {output}: give each its own folder, or a prefix of \

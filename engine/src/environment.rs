@@ -133,6 +133,7 @@ impl Environment {
         } else {
             Recovery::NotReplayable
         };
+        let tells = source.tells();
         let (open, enumerator) = typed::source(name, Arc::new(source));
         let behaviour = Behaviour::Source {
             open,
@@ -142,6 +143,7 @@ impl Environment {
         let operator = Operator::new(name, description, OperatorKind::Source, behaviour)
             .emits(typed::stream_type::<S::Out>())
             .with_recovery(recovery);
+        let operator = Operator { tells, ..operator };
         let id = self.draft.add(operator, Vec::new());
         DataStream {
             draft: self.draft.clone(),

@@ -15,6 +15,7 @@ pub(crate) fn problems(graph: &StreamGraph, settings: &Settings) -> Vec<BuildPro
     if settings.has_checkpoints() {
         let operators = graph.operators().iter();
         problems.extend(operators.filter_map(|operator| unkept(operator, settings)));
+        problems.extend(never_triggered(graph, settings));
     }
     problems
 }
@@ -55,6 +56,31 @@ fn unkept(operator: &Operator, settings: &Settings) -> Option<BuildProblem> {
     }
 }
 
+/// A job whose checkpoints wait for what none of its sources tells.
+fn never_triggered(graph: &StreamGraph, settings: &Settings) -> Option<BuildProblem> {
+    if !settings.checkpoint_interval.is_zero() || settings.checkpoint_records > 0 {
+        return None;
+    }
+    let tells = |what: fn(&Operator) -> bool| graph.operators().iter().any(what);
+    let by_bytes = settings.checkpoint_bytes > 0;
+    let by_markers = settings.checkpoint_markers;
+    if by_bytes && tells(|o| o.tells.bytes) || by_markers && tells(|o| o.tells.markers) {
+        return None;
+    }
+    let (setting, value, lacks) = if by_bytes {
+        let bytes = settings.checkpoint_bytes.to_string();
+        ("checkpoint_bytes", bytes, "counts bytes")
+    } else {
+        let lacks = "has markers (give one, such as `FileSource::marker`)";
+        ("checkpoint_markers", by_markers.to_string(), lacks)
+    };
+    Some(BuildProblem::NeverTriggered {
+        setting,
+        value,
+        lacks,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use crate::prelude::*;
@@ -85,6 +111,50 @@ mod tests {
         assert!(
             refusal.starts_with("source lines cannot be read again"),
             "{refusal}"
+        );
+    }
+
+    #[test]
+    fn checkpoints_that_wait_for_what_no_source_tells_are_refused() {
+        let job = |env: &mut Environment| {
+            let lines = env.source("lines", FileSource::lines("lines"));
+            lines.sink("copy", FileSink::lines("copy"))
+        };
+        let marked = |env: &mut Environment| {
+            let lines = env.source("lines", FileSource::lines("lines").marker("--"));
+            lines.sink("copy", FileSink::lines("copy"))
+        };
+        let numbers = |env: &mut Environment| {
+            let numbers = env.elements("numbers", [1_u64]).map(|n| n.to_string());
+            numbers.sink("copy", FileSink::lines("copy"))
+        };
+        let markers = Settings {
+            checkpoint_interval: std::time::Duration::ZERO,
+            checkpoint_markers: true,
+            ..settings(crate::CheckpointMode::ExactlyOnce)
+        };
+        let bytes = Settings {
+            checkpoint_bytes: 10,
+            checkpoint_markers: false,
+            ..markers.clone()
+        };
+        assert!(crate::build_graph(marked, &markers).is_ok());
+        assert!(crate::build_graph(job, &bytes).is_ok());
+        let refusal = |built: Result<_, BuildError>| built.err().map(|error| error.to_string());
+        assert_eq!(
+            refusal(crate::build_graph(job, &markers)).as_deref(),
+            Some(
+                "setting checkpoint_markers = true triggers nothing: no source of the job has \
+                 markers (give one, such as `FileSource::marker`): set checkpoint_interval or \
+                 checkpoint_records"
+            )
+        );
+        assert_eq!(
+            refusal(crate::build_graph(numbers, &bytes)).as_deref(),
+            Some(
+                "setting checkpoint_bytes = 10 triggers nothing: no source of the job counts \
+                 bytes: set checkpoint_interval or checkpoint_records"
+            )
         );
     }
 

@@ -11,7 +11,7 @@ use sameriver_graph::replacement::Replacement;
 use sameriver_graph::{Behaviour, JobGraph, OperatorKind, Recovery};
 use sameriver_model::Element;
 use sameriver_operator::sink::Sink;
-use sameriver_operator::source::Source;
+use sameriver_operator::source::{Source, Tells};
 
 use crate::build_error::BuildError;
 use crate::data_stream::recovery_of;
@@ -55,6 +55,7 @@ impl Replacements {
         } else {
             Recovery::NotReplayable
         };
+        let tells = source.tells();
         let (open, enumerator) = typed::source(name, Arc::new(source));
         self.0.push(Replacement {
             name: name.to_owned(),
@@ -63,6 +64,7 @@ impl Replacements {
             type_name: type_name::<S::Out>(),
             description,
             recovery,
+            tells,
             behaviour: Behaviour::Source {
                 open,
                 enumerator,
@@ -81,6 +83,7 @@ impl Replacements {
             type_name: type_name::<T>(),
             description: sink.describe(),
             recovery: recovery_of(&sink),
+            tells: Tells::default(),
             behaviour: typed::sink(Arc::new(sink)),
         });
         self

@@ -12,6 +12,7 @@ use sameriver_runtime::{BlobError, BlobStore, ServiceError, World};
 use sameriver_storage::{JobLog, ReadError, read_metadata, read_snapshot};
 use sameriver_task::{SubtaskCheckpoints, UploadRetry};
 
+use crate::rpc::TakesCheckpoints;
 use crate::settings::ClusterSettings;
 
 /// The folder of a job in the checkpoint store: its name, with what no path may hold escaped.
@@ -131,11 +132,12 @@ impl CheckpointFolder {
     }
 
     /// What subtasks are told.
-    pub(crate) fn of_subtasks(&self, aligned: bool) -> SubtaskCheckpoints {
+    pub(crate) fn of_subtasks(&self, taken: TakesCheckpoints) -> SubtaskCheckpoints {
         SubtaskCheckpoints {
             store: Arc::clone(&self.store),
             folder: self.path.clone(),
-            aligned,
+            aligned: taken.aligned,
+            reports: taken.reports,
             upload_retry: self.retry,
         }
     }

@@ -13,7 +13,7 @@ use sameriver_model::{Element, Parallelism};
 use sameriver_operator::UserError;
 use sameriver_operator::source::{
     Enumerator, EnumeratorArgs, ReadBatch, ReadStatus, Reader, ReaderArgs, Source, SourceError,
-    SourceReader, Surroundings,
+    SourceReader, Surroundings, Tells,
 };
 use sameriver_runtime::{BoxFuture, Disk, EntryKind};
 
@@ -53,6 +53,7 @@ pub struct FileSource<P = Whole> {
     paths: Vec<PathBuf>,
     split_bytes: Option<u64>,
     line_bytes_max: usize,
+    marker: Option<Arc<str>>,
     parser: P,
 }
 
@@ -69,6 +70,7 @@ impl FileSource {
             paths: vec![path.into()],
             split_bytes: None,
             line_bytes_max: LINE_BYTES_MAX,
+            marker: None,
             parser: Whole,
         }
     }
@@ -92,6 +94,7 @@ impl FileSource {
             paths: self.paths,
             split_bytes: self.split_bytes,
             line_bytes_max: self.line_bytes_max,
+            marker: self.marker,
             parser,
         }
     }
@@ -117,6 +120,21 @@ impl<P> FileSource<P> {
         self.line_bytes_max = bytes;
         self
     }
+
+    /// Takes each line that is exactly `line` (its end not counted) for a marker: it is no record,
+    /// and asks for a checkpoint behind the lines before it. Jobs take one if their setting
+    /// `checkpoint_markers` is true.
+    ///
+    /// ```
+    /// use sameriver_connectors::FileSource;
+    /// use sameriver_operator::source::Source;
+    /// let days = FileSource::lines("sales.txt").marker("# end of day");
+    /// assert!(days.tells().markers);
+    /// ```
+    pub fn marker(mut self, line: impl Into<Arc<str>>) -> Self {
+        self.marker = Some(line.into());
+        self
+    }
 }
 
 impl<P: LineParser> Source for FileSource<P> {
@@ -130,6 +148,13 @@ impl<P: LineParser> Source for FileSource<P> {
 
     fn is_replayable(&self) -> bool {
         true
+    }
+
+    fn tells(&self) -> Tells {
+        Tells {
+            bytes: true,
+            markers: self.marker.is_some(),
+        }
     }
 
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
@@ -156,6 +181,7 @@ impl<P: LineParser> Source for FileSource<P> {
             surroundings: args.surroundings,
             parser: self.parser.clone(),
             line_bytes_max: self.line_bytes_max,
+            marker: self.marker.clone(),
             splits: VecDeque::new(),
             assigned: 0,
             no_more: false,
@@ -226,6 +252,7 @@ struct FileReader<P: LineParser> {
     surroundings: Surroundings,
     parser: P,
     line_bytes_max: usize,
+    marker: Option<Arc<str>>,
     splits: VecDeque<FileSplit>,
     /// How many splits were ever started.
     assigned: usize,
@@ -249,6 +276,7 @@ impl<P: LineParser> FileReader<P> {
             split: self.assigned,
             parser: self.parser.clone(),
             line_bytes_max: self.line_bytes_max,
+            marker: self.marker.clone(),
         };
         self.assigned += 1;
         let (disk, fetched) = (self.surroundings.world.disk(), split.clone());

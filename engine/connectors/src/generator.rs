@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 use sameriver_model::{Element, SubtaskIndex};
 use sameriver_operator::source::{
     Assignment, Enumerator, EnumeratorArgs, Reader, ReaderArgs, Source, SourceError,
-    SplitEnumerator,
+    SplitEnumerator, Tells,
 };
 use sameriver_runtime::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,7 @@ pub struct Generator<R> {
     name: String,
     partitions: Partitions,
     rate: Option<NonZeroU64>,
+    marker_every: Option<NonZeroU64>,
     recipe: R,
 }
 
@@ -161,6 +162,7 @@ impl<F> Generator<Drawn<F>> {
                 records: records_per_partition,
             },
             rate: None,
+            marker_every: None,
             recipe: Drawn { seed, make },
         }
     }
@@ -183,6 +185,7 @@ impl<F> Generator<Counted<F>> {
             name: format!("of {count}"),
             partitions: Partitions::PerReader { records: count },
             rate: None,
+            marker_every: None,
             recipe: Counted(make),
         }
     }
@@ -194,6 +197,20 @@ impl<R> Generator<R> {
     /// takes them.
     pub fn rate_per_second(mut self, records: u64) -> Self {
         self.rate = NonZeroU64::new(records);
+        self
+    }
+
+    /// Asks for a checkpoint behind every so many records of each partition; 0, as if left out,
+    /// for never. Jobs take them if their setting `checkpoint_markers` is true.
+    ///
+    /// ```
+    /// use sameriver_connectors::Generator;
+    /// use sameriver_operator::source::Source;
+    /// let days = Generator::sequence(365, |day: u64| day).marker_every(7);
+    /// assert!(days.tells().markers);
+    /// ```
+    pub fn marker_every(mut self, records: u64) -> Self {
+        self.marker_every = NonZeroU64::new(records);
         self
     }
 }
@@ -208,6 +225,13 @@ impl<R: Recipe> Source for Generator<R> {
 
     fn is_replayable(&self) -> bool {
         true
+    }
+
+    fn tells(&self) -> Tells {
+        Tells {
+            bytes: false,
+            markers: self.marker_every.is_some(),
+        }
     }
 
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
@@ -229,8 +253,9 @@ impl<R: Recipe> Source for Generator<R> {
 
     fn reader(&self, args: ReaderArgs) -> Result<Reader<Self>, SourceError> {
         let name = self.describe();
-        let (rate, recipe) = (self.rate, self.recipe.clone());
-        Ok(Box::new(GeneratorReader::new(args, &name, rate, recipe)))
+        let pace = (self.rate, self.marker_every);
+        let recipe = self.recipe.clone();
+        Ok(Box::new(GeneratorReader::new(args, &name, pace, recipe)))
     }
 }
 

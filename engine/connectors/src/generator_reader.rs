@@ -72,6 +72,7 @@ pub(crate) struct GeneratorReader<R> {
     name: String,
     recipe: R,
     rate: Option<NonZeroU64>,
+    marker_every: Option<NonZeroU64>,
     world: World,
     schedule: Option<Schedule>,
     partitions: Vec<Partition>,
@@ -82,12 +83,19 @@ pub(crate) struct GeneratorReader<R> {
 }
 
 impl<R: Recipe> GeneratorReader<R> {
-    /// A reader without partitions.
-    pub(crate) fn new(args: ReaderArgs, name: &str, rate: Option<NonZeroU64>, recipe: R) -> Self {
+    /// A reader without partitions; the pace is a rate, and after how many records of a partition
+    /// there is a marker.
+    pub(crate) fn new(
+        args: ReaderArgs,
+        name: &str,
+        (rate, marker_every): (Option<NonZeroU64>, Option<NonZeroU64>),
+        recipe: R,
+    ) -> Self {
         Self {
             name: name.to_owned(),
             recipe,
             rate,
+            marker_every,
             world: args.surroundings.world,
             schedule: None,
             partitions: Vec::new(),
@@ -134,6 +142,11 @@ impl<R: Recipe> GeneratorReader<R> {
             unit: "record",
         };
         partition.split.offset = to;
+        if let Some(every) = self.marker_every
+            && to / every > from / every
+        {
+            batch.ask_for_checkpoint();
+        }
         if to == split.records {
             batch.ended.push(partition.index);
             self.partitions.remove(self.turn);

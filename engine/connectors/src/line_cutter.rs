@@ -28,6 +28,10 @@ pub(crate) struct LineCutter<P> {
     line: Vec<u8>,
     /// Where the current line starts in the input, in bytes.
     start: u64,
+    /// The line that is no record.
+    marker: Option<Arc<str>>,
+    /// Whether the marker came since this was asked for.
+    is_marked: bool,
     /// The current line's number, counted from 1, if the input was read from its beginning.
     number: Option<u64>,
 }
@@ -41,8 +45,21 @@ impl<P: LineParser> LineCutter<P> {
             line_bytes_max,
             line: Vec::new(),
             start,
+            marker: None,
+            is_marked: false,
             number: (start == 0).then_some(1),
         }
+    }
+
+    /// The same, for which a line is a marker and no record.
+    pub(crate) fn with_marker(mut self, marker: Option<Arc<str>>) -> Self {
+        self.marker = marker;
+        self
+    }
+
+    /// Whether a marker came since the last call.
+    pub(crate) fn take_marked(&mut self) -> bool {
+        std::mem::take(&mut self.is_marked)
     }
 
     /// Where the current line starts.
@@ -67,7 +84,7 @@ impl<P: LineParser> LineCutter<P> {
             if self.line.last() != Some(&b'\n') {
                 break;
             }
-            into.push(self.record()?);
+            into.extend(self.record()?);
         }
         chunk.advance(chunk.len() - rest.len());
         Ok(())
@@ -76,12 +93,13 @@ impl<P: LineParser> LineCutter<P> {
     /// The input has ended: takes the last line, if it has no end.
     pub(crate) fn end(&mut self, into: &mut Vec<P::Out>) -> Result<(), SourceError> {
         if !self.line.is_empty() {
-            into.push(self.record()?);
+            into.extend(self.record()?);
         }
         Ok(())
     }
 
-    fn record(&mut self) -> Result<P::Out, SourceError> {
+    /// The record of the current line; none if it is the marker.
+    fn record(&mut self) -> Result<Option<P::Out>, SourceError> {
         let length = self.line.len() as u64;
         if self.line.last() == Some(&b'\n') {
             self.line.pop();
@@ -95,8 +113,13 @@ impl<P: LineParser> LineCutter<P> {
             let cause = format!("byte {} of the line is not UTF-8", good + 1);
             self.bad(cause, NOT_UTF8)
         })?;
-        let record = self.parser.parse(&mut line);
-        let record = record.map_err(|error| self.bad(error.to_string(), NOT_A_RECORD))?;
+        let record = if self.marker.as_deref() == Some(line.as_str()) {
+            self.is_marked = true;
+            None
+        } else {
+            let record = self.parser.parse(&mut line);
+            Some(record.map_err(|error| self.bad(error.to_string(), NOT_A_RECORD))?)
+        };
         // The allocation serves the next line, unless the parser took it.
         self.line = line.into_bytes();
         self.line.clear();
@@ -147,6 +170,27 @@ mod tests {
     fn a_line_may_lie_across_chunks() {
         let lines = lines(&[b"a\nbc", b"d", b"\r", b"\n\ne"], 1).expect("good lines");
         assert_eq!(lines, ["a", "bcd", "", "e"]);
+    }
+
+    #[test]
+    fn a_marker_is_no_record_and_only_the_whole_line_is_one() {
+        let cutter = LineCutter::new(Arc::from("input"), Whole, 9, 0);
+        let mut cutter = cutter.with_marker(Some(Arc::from("--")));
+        let mut chunk = Bytes::from_static(b"a\n-- \n--\r\nb\n--");
+        let mut lines = Vec::new();
+        cutter.cut(&mut chunk, &mut lines, 2).expect("good lines");
+        assert_eq!(
+            (lines.as_slice(), cutter.take_marked()),
+            (&["a", "-- "].map(String::from)[..], false)
+        );
+        cutter.cut(&mut chunk, &mut lines, 9).expect("good lines");
+        assert!(cutter.take_marked() && !cutter.take_marked());
+        cutter.end(&mut lines).expect("good lines");
+        assert!(
+            cutter.take_marked(),
+            "a final line without an end is a line"
+        );
+        assert_eq!(lines, ["a", "-- ", "b"]);
     }
 
     #[test]

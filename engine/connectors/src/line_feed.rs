@@ -67,6 +67,7 @@ pub(crate) struct LineFeed<P> {
     chunk: Bytes,
     parser: P,
     line_bytes_max: usize,
+    marker: Option<Arc<str>>,
     cutter: Option<LineCutter<P>>,
     /// Where the records of the next read start.
     from: u64,
@@ -93,6 +94,8 @@ pub(crate) struct FeedArgs<P> {
     pub(crate) parser: P,
     /// The longest line.
     pub(crate) line_bytes_max: usize,
+    /// The line that is no record, but asks for a checkpoint.
+    pub(crate) marker: Option<Arc<str>>,
 }
 
 impl<P: LineParser> LineFeed<P> {
@@ -133,6 +136,7 @@ impl<P: LineParser> LineFeed<P> {
             split,
             parser,
             line_bytes_max,
+            marker,
         } = args;
         Self {
             input,
@@ -141,6 +145,7 @@ impl<P: LineParser> LineFeed<P> {
             chunk: Bytes::new(),
             parser,
             line_bytes_max,
+            marker,
             cutter: None,
             from: 0,
         }
@@ -164,7 +169,13 @@ impl<P: LineParser> LineFeed<P> {
                 to: cutter.start(),
                 unit: "byte",
             };
+            batch.count_bytes(cutter.start().saturating_sub(self.from));
             self.from = cutter.start();
+        }
+        if let Some(cutter) = &mut self.cutter
+            && cutter.take_marked()
+        {
+            batch.ask_for_checkpoint();
         }
         Ok(feeding)
     }
@@ -187,7 +198,7 @@ impl<P: LineParser> LineFeed<P> {
                 Ok(Ok(Fed::Start(byte))) => {
                     let (input, parser) = (Arc::clone(&self.input), self.parser.clone());
                     let cutter = LineCutter::new(input, parser, self.line_bytes_max, byte);
-                    self.cutter = Some(cutter);
+                    self.cutter = Some(cutter.with_marker(self.marker.clone()));
                     self.from = byte;
                 }
                 Ok(Ok(Fed::Chunk(chunk))) => self.chunk = chunk,

@@ -109,6 +109,7 @@ impl<P: LineParser> SourceReader<P::Out, WholeStream> for StreamReader<P> {
             split: 0,
             parser: stream.parser,
             line_bytes_max: stream.line_bytes_max,
+            marker: None,
         };
         let world = self.surroundings.world.clone();
         let feed = LineFeed::start(&self.surroundings, args, |feeder| {

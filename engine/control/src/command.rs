@@ -4,7 +4,9 @@
 //! out in their order.
 
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
-use sameriver_model::{AttemptNumber, CheckpointId, SlotIndex, SubtaskId, TaskManagerIndex};
+use sameriver_model::{
+    AttemptNumber, CheckpointId, ReadReports, SlotIndex, SubtaskId, TaskManagerIndex,
+};
 
 use crate::incarnation::Incarnation;
 use crate::status::JobEnd;
@@ -39,6 +41,8 @@ pub enum Command {
         attempt: AttemptNumber,
         /// Which subtasks, vertex by vertex.
         subtasks: Vec<PlacedSubtask>,
+        /// What sources among them tell of what they read; `None` if nothing.
+        reports: Option<ReadReports>,
         /// The checkpoint that they start from; its metadata was read before.
         restore: Option<CheckpointRef>,
     },

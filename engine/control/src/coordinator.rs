@@ -20,9 +20,11 @@ use crate::settings::CheckpointSettings;
 use crate::trigger::{Due, SinceTrigger};
 
 mod pending;
+mod reading;
 mod retained;
 
 use pending::PendingCheckpoint;
+use reading::{Counted, Told};
 use retained::RetainedCheckpoints;
 
 /// Who takes part in the checkpoints of an attempt.
@@ -73,23 +75,6 @@ struct Publishing {
     since: Counted,
 }
 
-/// What made a checkpoint due; it counts again when that checkpoint fails.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counted {
-    seen: SinceTrigger,
-    requests: u32,
-}
-
-impl Counted {
-    fn add(&mut self, other: Self) {
-        let (seen, more) = (&mut self.seen, other.seen);
-        seen.records = seen.records.saturating_add(more.records);
-        seen.bytes = seen.bytes.saturating_add(more.bytes);
-        seen.markers = seen.markers.saturating_add(more.markers);
-        self.requests = self.requests.saturating_add(other.requests);
-    }
-}
-
 /// The checkpoints of one job under one leader.
 ///
 /// After each fact [`advance`](Self::advance) says what is to be done.
@@ -115,6 +100,7 @@ pub struct CheckpointCoordinator {
     pending: BTreeMap<CheckpointId, PendingCheckpoint>,
     publishing: Option<Publishing>,
     since: Counted,
+    told: BTreeMap<SubtaskId, Told>,
     failures: u32,
     /// The end of the last checkpoint, whatever it was.
     last_end: Option<Moment>,
@@ -144,6 +130,7 @@ impl CheckpointCoordinator {
             pending: BTreeMap::new(),
             publishing: None,
             since: Counted::default(),
+            told: BTreeMap::new(),
             failures: 0,
             last_end: None,
             retry_at: Moment::default(),
@@ -184,6 +171,8 @@ impl CheckpointCoordinator {
     pub fn begin(&mut self, plan: CheckpointPlan) {
         self.plan = Some(plan);
         self.stage = Stage::Opening;
+        self.since.seen = SinceTrigger::default();
+        self.told.clear();
         self.failures = 0;
         self.retry_at = Moment::default();
         self.exceeded = None;
@@ -203,11 +192,7 @@ impl CheckpointCoordinator {
     pub fn on_running(&mut self, now: Moment) {
         if self.stage == Stage::Opening && self.plan.is_some() {
             self.stage = Stage::Running;
-            let requests = self.since.requests;
-            self.since = Counted {
-                requests,
-                ..Counted::default()
-            };
+            // What sources have read before the last subtask ran counts.
             self.since.seen.at = now;
         }
     }
@@ -222,19 +207,6 @@ impl CheckpointCoordinator {
     /// The user asked for a checkpoint.
     pub fn request(&mut self) {
         self.since.requests = self.since.requests.saturating_add(1);
-    }
-
-    /// Sources have read so much more.
-    pub fn count(&mut self, records: u64, bytes: u64) {
-        let seen = &mut self.since.seen;
-        seen.records = seen.records.saturating_add(records);
-        seen.bytes = seen.bytes.saturating_add(bytes);
-    }
-
-    /// A source met a marker.
-    pub fn mark(&mut self) {
-        let seen = &mut self.since.seen;
-        seen.markers = seen.markers.saturating_add(1);
     }
 
     /// The triggers of a checkpoint are on their way.

@@ -5,7 +5,7 @@
 
 use sameriver_model::checkpoint::CheckpointRef;
 use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, ProcessingTime, SubtaskId, SubtaskState,
+    AttemptNumber, CheckpointId, Failure, ProcessingTime, ReadCounts, SubtaskId, SubtaskState,
     TaskManagerIndex, VertexId,
 };
 
@@ -162,15 +162,17 @@ pub enum Fact {
     },
     /// The user asked for a checkpoint.
     CheckpointRequested,
-    /// Sources have read so much since the last such fact.
-    RecordsCounted {
-        /// Records.
-        records: u64,
-        /// Bytes.
-        bytes: u64,
+    /// A source has read so much since its last barrier; repeated and late reports are harmless.
+    SourceRead {
+        /// Which one.
+        subtask: SubtaskId,
+        /// In which attempt.
+        attempt: AttemptNumber,
+        /// Its last barrier; none before the first of the attempt.
+        after: Option<CheckpointId>,
+        /// What it has read.
+        counts: ReadCounts,
     },
-    /// A source met a marker that asks for a checkpoint.
-    MarkerSeen,
     /// Something of the job that is in no subtask failed (finding splits, for example).
     Failed {
         /// Why.

@@ -229,8 +229,7 @@ impl JobMachine {
             | Fact::CheckpointPublished { .. }
             | Fact::PublishFailed { .. }
             | Fact::CheckpointRequested
-            | Fact::RecordsCounted { .. }
-            | Fact::MarkerSeen) => self.on_checkpoint(fact, now, out),
+            | Fact::SourceRead { .. }) => self.on_checkpoint(fact, now, out),
             Fact::Deposed { by_epoch } => {
                 self.phase = Phase::Deposed;
                 out.push(Command::StandDown { by_epoch });
@@ -315,8 +314,7 @@ impl JobMachine {
             | Fact::EndPublished
             | Fact::EndPublishFailed { .. }
             | Fact::CheckpointRequested
-            | Fact::RecordsCounted { .. }
-            | Fact::MarkerSeen
+            | Fact::SourceRead { .. }
             | Fact::Failed { .. }
             | Fact::FailedForGood { .. }
             | Fact::CancelRequested

@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sameriver_model::{ReadCounts, ReadReports, ReadSteps};
+
 use crate::moment::Moment;
 
 /// What happened since the last checkpoint was triggered.
@@ -14,12 +16,8 @@ use crate::moment::Moment;
 pub struct SinceTrigger {
     /// When it was triggered; before the first one, when all subtasks ran.
     pub at: Moment,
-    /// Records that sources have read.
-    pub records: u64,
-    /// Bytes that sources have read.
-    pub bytes: u64,
-    /// In-band markers that sources have met.
-    pub markers: u64,
+    /// What sources have read.
+    pub read: ReadCounts,
 }
 
 /// What a policy answers.
@@ -58,12 +56,59 @@ impl Due {
 /// let mut since = SinceTrigger::default();
 /// let second = Moment::from_origin(Duration::from_secs(1));
 /// assert_eq!(policy.due(&since, Moment::default()), Due::At(second));
-/// since.records = 100;
+/// since.read.records = 100;
 /// assert_eq!(policy.due(&since, Moment::default()), Due::Now);
 /// ```
 pub trait TriggerPolicy: fmt::Debug + Send + Sync {
     /// When a checkpoint is due, by what happened since the last trigger.
     fn due(&self, since: &SinceTrigger, now: Moment) -> Due;
+
+    /// What has to be counted for it; the default is nothing.
+    fn counts(&self) -> Counting {
+        Counting::default()
+    }
+}
+
+/// What a policy wants to have counted.
+///
+/// ```
+/// use sameriver_control::trigger::{Counting, EveryRecords, TriggerPolicy};
+/// let counting = EveryRecords::new(100).counts();
+/// assert_eq!(counting.records, Some(100));
+/// let steps = counting.reports(4).unwrap().records.unwrap();
+/// assert_eq!((steps.step, steps.enough), (25, 100));
+/// assert_eq!(Counting::default().reports(4), None);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counting {
+    /// So many records make a checkpoint due.
+    pub records: Option<u64>,
+    /// So many bytes do.
+    pub bytes: Option<u64>,
+    /// A marker does.
+    pub markers: bool,
+}
+
+impl Counting {
+    /// What each of so many sources tells; `None` if nothing is to be counted.
+    pub fn reports(self, sources: usize) -> Option<ReadReports> {
+        let steps = |enough| ReadSteps::shared(enough, sources as u64);
+        let reports = ReadReports {
+            records: self.records.map(steps),
+            bytes: self.bytes.map(steps),
+            markers: self.markers,
+        };
+        (self != Self::default()).then_some(reports)
+    }
+
+    fn or(self, other: Self) -> Self {
+        let sooner = |one: Option<u64>, two: Option<u64>| one.into_iter().chain(two).min();
+        Self {
+            records: sooner(self.records, other.records),
+            bytes: sooner(self.bytes, other.bytes),
+            markers: self.markers || other.markers,
+        }
+    }
 }
 
 /// A checkpoint each interval, from trigger to trigger.
@@ -96,7 +141,8 @@ impl TriggerPolicy for EveryInterval {
 /// ```
 /// use sameriver_control::trigger::{Due, EveryRecords, SinceTrigger, TriggerPolicy};
 /// use sameriver_control::Moment;
-/// let since = SinceTrigger { records: 9, ..SinceTrigger::default() };
+/// let mut since = SinceTrigger::default();
+/// since.read.records = 9;
 /// assert_eq!(EveryRecords::new(10).due(&since, Moment::default()), Due::Later);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +157,14 @@ impl EveryRecords {
 
 impl TriggerPolicy for EveryRecords {
     fn due(&self, since: &SinceTrigger, _: Moment) -> Due {
-        reached(since.records, self.0)
+        reached(since.read.records, self.0)
+    }
+
+    fn counts(&self) -> Counting {
+        Counting {
+            records: Some(self.0),
+            ..Counting::default()
+        }
     }
 }
 
@@ -120,7 +173,8 @@ impl TriggerPolicy for EveryRecords {
 /// ```
 /// use sameriver_control::trigger::{Due, EveryBytes, SinceTrigger, TriggerPolicy};
 /// use sameriver_control::Moment;
-/// let since = SinceTrigger { bytes: 10, ..SinceTrigger::default() };
+/// let mut since = SinceTrigger::default();
+/// since.read.bytes = 10;
 /// assert_eq!(EveryBytes::new(10).due(&since, Moment::default()), Due::Now);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +189,14 @@ impl EveryBytes {
 
 impl TriggerPolicy for EveryBytes {
     fn due(&self, since: &SinceTrigger, _: Moment) -> Due {
-        reached(since.bytes, self.0)
+        reached(since.read.bytes, self.0)
+    }
+
+    fn counts(&self) -> Counting {
+        Counting {
+            bytes: Some(self.0),
+            ..Counting::default()
+        }
     }
 }
 
@@ -144,7 +205,8 @@ impl TriggerPolicy for EveryBytes {
 /// ```
 /// use sameriver_control::trigger::{Due, OnMarker, SinceTrigger, TriggerPolicy};
 /// use sameriver_control::Moment;
-/// let since = SinceTrigger { markers: 1, ..SinceTrigger::default() };
+/// let mut since = SinceTrigger::default();
+/// since.read.markers = 1;
 /// assert_eq!(OnMarker.due(&since, Moment::default()), Due::Now);
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -152,7 +214,14 @@ pub struct OnMarker;
 
 impl TriggerPolicy for OnMarker {
     fn due(&self, since: &SinceTrigger, _: Moment) -> Due {
-        reached(since.markers, 1)
+        reached(since.read.markers, 1)
+    }
+
+    fn counts(&self) -> Counting {
+        Counting {
+            markers: true,
+            ..Counting::default()
+        }
     }
 }
 
@@ -178,6 +247,11 @@ impl TriggerPolicy for AnyOf {
     fn due(&self, since: &SinceTrigger, now: Moment) -> Due {
         let answers = self.0.iter().map(|policy| policy.due(since, now));
         answers.fold(Due::Later, Due::sooner)
+    }
+
+    fn counts(&self) -> Counting {
+        let counts = self.0.iter().map(|policy| policy.counts());
+        counts.fold(Counting::default(), Counting::or)
     }
 }
 
@@ -218,7 +292,27 @@ mod tests {
         let policy = AnyOf::new(vec![each(9), Arc::new(OnMarker), each(7)]);
         let mut since = SinceTrigger::default();
         assert_eq!(policy.due(&since, at(0)), Due::At(at(7)));
-        since.markers = 1;
+        since.read.markers = 1;
         assert_eq!(policy.due(&since, at(0)), Due::Now);
+    }
+
+    #[test]
+    fn of_several_policies_the_lowest_count_is_told_in_shares() {
+        let records = |count| -> Arc<dyn TriggerPolicy> { Arc::new(EveryRecords::new(count)) };
+        let bytes = Arc::new(EveryBytes::new(7));
+        let policy = AnyOf::new(vec![records(90), records(30), bytes]);
+        let reports = policy
+            .counts()
+            .reports(3)
+            .expect("records and bytes are counted");
+        assert_eq!(
+            reports.records,
+            Some(ReadSteps {
+                step: 10,
+                enough: 30
+            })
+        );
+        assert_eq!(reports.bytes, Some(ReadSteps { step: 2, enough: 7 }));
+        assert!(!reports.markers);
     }
 }

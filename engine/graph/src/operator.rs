@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use sameriver_model::{Parallelism, Uid};
+use sameriver_operator::source::Tells;
 use sameriver_operator::{AnyConsumer, OpenArgs, OperatorError, SourceHead};
 
 use crate::job_graph::OpenEnumerator;
@@ -178,6 +179,8 @@ pub struct Operator {
     pub outputs: Vec<Output>,
     /// What becomes of its records when the job goes on from a checkpoint.
     pub recovery: Recovery,
+    /// What it tells beside records if it is a source.
+    pub tells: Tells,
     /// The output of a sink that no other sink may write, as the user named it.
     pub exclusive_output: Option<String>,
     /// Its factory.
@@ -202,6 +205,7 @@ impl Operator {
             states: Vec::new(),
             outputs: Vec::new(),
             recovery: Recovery::default(),
+            tells: Tells::default(),
             exclusive_output: None,
             behaviour,
         }

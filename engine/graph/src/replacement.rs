@@ -5,6 +5,8 @@
 
 use std::any::TypeId;
 
+use sameriver_operator::source::Tells;
+
 use crate::operator::{Behaviour, OperatorId, OperatorKind, Port, Recovery};
 use crate::problem::GraphProblem;
 use crate::stream_graph::StreamGraph;
@@ -24,6 +26,8 @@ pub struct Replacement {
     pub description: String,
     /// What becomes of its records when the job goes on from a checkpoint.
     pub recovery: Recovery,
+    /// What it tells beside records if it is a source.
+    pub tells: Tells,
     /// Its factory.
     pub behaviour: Behaviour,
 }
@@ -47,6 +51,7 @@ impl StreamGraph {
         let operator = self.operator_mut(id);
         operator.description = replacement.description;
         operator.recovery = replacement.recovery;
+        operator.tells = replacement.tells;
         operator.behaviour = with_watermarks_of(replacement.behaviour, &operator.behaviour);
         Ok(())
     }

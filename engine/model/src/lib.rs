@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`id`] → [`event_time`] → [`parallelism`] → [`key_group`] → [`key`] → [`codec`] →
 //! [`element`] and [`batch`] → [`plan`] → [`snapshot`] → [`checkpoint`] →
-//! [`probe`].
+//! [`read_counts`] → [`probe`].
 //!
 //! Feature: `probe` lets a simulator look in and crash a node at named places; without it the calls
 //! are empty.
@@ -22,6 +22,7 @@ pub mod key_group;
 pub mod parallelism;
 pub mod plan;
 pub mod probe;
+pub mod read_counts;
 pub mod snapshot;
 
 pub use batch::{AnyBatch, Batch};
@@ -37,6 +38,7 @@ pub use key::{Key, KeyView};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyHash};
 pub use parallelism::{MaxParallelism, Parallelism, ParallelismError};
 pub use plan::{JobPlan, Partitioning, PlanEdge, PlanVertex};
+pub use read_counts::{ReadCounts, ReadReports, ReadSteps, Urgency};
 pub use snapshot::{
     FileHandle, RestoredState, Section, SectionId, SectionKind, SectionWriter, SubtaskState,
 };

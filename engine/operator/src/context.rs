@@ -68,6 +68,10 @@ pub struct Context {
     pub position: Position,
     /// How many records the chain's source read in this call; the source adds to it.
     pub records_read: u64,
+    /// How many bytes of input are behind them, if the source counts bytes; it adds to it.
+    pub bytes_read: u64,
+    /// How often the source met a marker that asks for a checkpoint; it adds to it.
+    pub markers_met: u64,
     /// How many late records operators dropped in this call; they add to it.
     pub late_dropped: u64,
     /// How many records on which a user's function failed were skipped in this call.
@@ -86,6 +90,8 @@ impl Context {
             timers_max,
             position: Position::None,
             records_read: 0,
+            bytes_read: 0,
+            markers_met: 0,
             late_dropped: 0,
             records_skipped: 0,
             dead_letters: 0,

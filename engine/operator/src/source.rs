@@ -6,7 +6,7 @@
 use std::io;
 
 use bytes::Bytes;
-use sameriver_model::{AttemptNumber, Element, Parallelism, SubtaskId, SubtaskIndex};
+use sameriver_model::{AttemptNumber, Element, Parallelism, ReadCounts, SubtaskId, SubtaskIndex};
 use sameriver_runtime::{BoxFuture, Monotonic, Wake, World};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -175,6 +175,11 @@ pub trait Source: Send + Sync + 'static {
     /// Whether reading a split again gives the same records.
     fn is_replayable(&self) -> bool;
 
+    /// What its readers tell beside records; nothing, if it does not say.
+    fn tells(&self) -> Tells {
+        Tells::default()
+    }
+
     /// Finds the splits; runs once a job, on the job master's node.
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>>;
 
@@ -183,6 +188,19 @@ pub trait Source: Send + Sync + 'static {
     /// # Errors
     /// [`SourceError`] when the reader cannot even start.
     fn reader(&self, args: ReaderArgs) -> Result<Reader<Self>, SourceError>;
+}
+
+/// What the readers of a source tell beside records, so that checkpoints may be due by it.
+///
+/// ```
+/// assert!(!sameriver_operator::source::Tells::default().markers);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tells {
+    /// Whether they [count bytes](ReadBatch::count_bytes).
+    pub bytes: bool,
+    /// Whether they know markers that [ask for checkpoints](ReadBatch::ask_for_checkpoint).
+    pub markers: bool,
 }
 
 /// The enumerator of a source.
@@ -260,6 +278,38 @@ pub struct ReadBatch<T> {
     pub position: Position,
     /// The splits that ended with this read (their watermarks hold nothing back any more).
     pub ended: Vec<usize>,
+    /// What it is worth beside the records.
+    told: ReadCounts,
+}
+
+impl<T> ReadBatch<T> {
+    /// Counts bytes of input behind the records of this read; a source that does says so in
+    /// [`Source::tells`].
+    pub fn count_bytes(&mut self, bytes: u64) {
+        self.told.bytes = self.told.bytes.saturating_add(bytes);
+    }
+
+    /// Asks for a checkpoint behind the records of this read: the source has met a marker.
+    ///
+    /// The job takes one, soon, if its settings say that markers ask for checkpoints
+    /// (`checkpoint_markers`); it holds at least what was read so far. If the job fails before,
+    /// the marker is read again. A source that knows markers says so in [`Source::tells`].
+    ///
+    /// ```
+    /// use sameriver_operator::source::ReadBatch;
+    /// let mut batch = ReadBatch::default();
+    /// batch.records.push("the day is over");
+    /// batch.ask_for_checkpoint();
+    /// assert_eq!(batch.take_counts().markers, 1);
+    /// ```
+    pub fn ask_for_checkpoint(&mut self) {
+        self.told.markers = self.told.markers.saturating_add(1);
+    }
+
+    /// What was counted since the last call; records are not counted here.
+    pub fn take_counts(&mut self) -> ReadCounts {
+        std::mem::take(&mut self.told)
+    }
 }
 
 impl<T> Default for ReadBatch<T> {
@@ -269,6 +319,7 @@ impl<T> Default for ReadBatch<T> {
             split: 0,
             position: Position::None,
             ended: Vec::new(),
+            told: ReadCounts::default(),
         }
     }
 }

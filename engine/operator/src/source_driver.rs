@@ -222,6 +222,9 @@ impl<T: Element, S: Split> SourceHead for SourceDriver<T, S> {
         let status = status.map_err(|cause| self.error(cause))?;
         cx.position = self.read.position.clone();
         cx.records_read += self.read.records.len() as u64;
+        let told = self.read.take_counts();
+        cx.bytes_read += told.bytes;
+        cx.markers_met += told.markers;
         if !self.read.records.is_empty() {
             self.hand_on(cx)?;
         }

@@ -16,8 +16,13 @@ impl Settings {
         if !self.has_checkpoints() {
             return Ok(());
         }
-        if self.checkpoint_interval.is_zero() {
-            let remedy = "nothing triggers a checkpoint: choose at least 1ms, or leave \
+        let is_triggered = !self.checkpoint_interval.is_zero()
+            || self.checkpoint_records > 0
+            || self.checkpoint_bytes > 0
+            || self.checkpoint_markers;
+        if !is_triggered {
+            let remedy = "nothing triggers a checkpoint: choose at least 1ms, or set \
+                          checkpoint_records, checkpoint_bytes or checkpoint_markers, or leave \
                           checkpoints empty";
             return Err(self.refused("checkpoint_interval", remedy));
         }

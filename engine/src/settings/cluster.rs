@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sameriver_cluster::{
-    Backoff, CheckpointSettings, ClusterCheckpoints, ClusterSettings, EveryInterval, FailurePolicy,
-    RestartStrategy,
+    AnyOf, Backoff, CheckpointSettings, ClusterCheckpoints, ClusterSettings, EveryBytes,
+    EveryInterval, EveryRecords, FailurePolicy, OnMarker, RestartStrategy, TriggerPolicy,
 };
 
 use super::{CheckpointMode, Restart, Settings};
@@ -80,7 +80,7 @@ impl Settings {
             return None;
         }
         let coordinator = CheckpointSettings {
-            policy: Arc::new(EveryInterval::new(self.checkpoint_interval)),
+            policy: self.trigger_policy(),
             timeout: self.checkpoint_timeout,
             min_pause: self.checkpoint_min_pause,
             max_concurrent: self.checkpoints_at_once,
@@ -95,5 +95,22 @@ impl Settings {
         checkpoints.leader_interval = self.leader_interval;
         checkpoints.leader_timeout = self.leader_timeout;
         Some(checkpoints)
+    }
+
+    fn trigger_policy(&self) -> Arc<dyn TriggerPolicy> {
+        let mut policies: Vec<Arc<dyn TriggerPolicy>> = Vec::new();
+        if !self.checkpoint_interval.is_zero() {
+            policies.push(Arc::new(EveryInterval::new(self.checkpoint_interval)));
+        }
+        if self.checkpoint_records > 0 {
+            policies.push(Arc::new(EveryRecords::new(self.checkpoint_records)));
+        }
+        if self.checkpoint_bytes > 0 {
+            policies.push(Arc::new(EveryBytes::new(self.checkpoint_bytes)));
+        }
+        if self.checkpoint_markers {
+            policies.push(Arc::new(OnMarker));
+        }
+        Arc::new(AnyOf::new(policies))
     }
 }

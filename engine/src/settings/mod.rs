@@ -102,7 +102,10 @@ settings_table! {
     leader_timeout: Duration = Duration::from_secs(10), "No mark for so long: another may lead";
     checkpoints: String = String::new(), "Folder or URL of the checkpoint store, empty for none";
     checkpoint_mode: CheckpointMode = CheckpointMode::ExactlyOnce, "What a checkpoint promises";
-    checkpoint_interval: Duration = Duration::from_secs(10), "Time between two checkpoints";
+    checkpoint_interval: Duration = Duration::from_secs(10), "Time between checkpoints, 0ms for never";
+    checkpoint_records: u64 = 0, "Records read after which a checkpoint is due, 0 for never";
+    checkpoint_bytes: u64 = 0, "Bytes read after which a checkpoint is due, 0 for never";
+    checkpoint_markers: bool = false, "Whether a marker in a source asks for a checkpoint";
     checkpoint_timeout: Duration = Duration::from_mins(10), "Time after which one is given up";
     checkpoint_min_pause: Duration = Duration::ZERO, "Pause between the end of one and the next";
     checkpoints_at_once: u32 = 1, "Checkpoints that may be under way together";

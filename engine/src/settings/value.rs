@@ -41,6 +41,21 @@ impl SettingValue for bool {
     }
 }
 
+impl SettingValue for u64 {
+    fn read(written: &str) -> Result<Self, String> {
+        let digits = written.replace('_', "");
+        let number = digits.parse::<i64>().ok();
+        // TOML has signed numbers only.
+        number
+            .and_then(|number| Self::try_from(number).ok())
+            .ok_or_else(|| format!("write a whole number from 0 to {}", i64::MAX))
+    }
+
+    fn written(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl SettingValue for String {
     fn read(written: &str) -> Result<Self, String> {
         let inner = written

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sameriver_graph::JobGraph;
 use sameriver_model::{
-    AttemptNumber, Barrier, CheckpointId, Failure, RestoredState, SlotIndex, SubtaskId,
-    SubtaskState,
+    AttemptNumber, Barrier, CheckpointId, Failure, ReadCounts, ReadReports, RestoredState,
+    SlotIndex, SubtaskId, SubtaskState,
 };
 use sameriver_runtime::BlobStore;
 
@@ -46,6 +46,8 @@ pub struct SubtaskCheckpoints {
     /// Whether a channel waits behind its barrier until all have come: exactly once. If not,
     /// records may take effect again after a failure.
     pub aligned: bool,
+    /// What a source tells of what it reads; `None`: nothing.
+    pub reports: Option<ReadReports>,
     /// How an upload that the store does not answer is tried again.
     pub upload_retry: UploadRetry,
 }
@@ -163,6 +165,17 @@ pub enum SlotEvent {
         subtask: SubtaskId,
         /// Its attempt.
         attempt: AttemptNumber,
+    },
+    /// What a source has read since its last barrier, if it is told that somebody counts.
+    SourceRead {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// Its last barrier.
+        after: Option<CheckpointId>,
+        /// What it has read.
+        counts: ReadCounts,
     },
     /// A subtask saw the end of its input and has handed on all its output. It stays and takes
     /// part in checkpoints until [`SlotMail::Release`].

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use sameriver_model::probe::{self, Probe};
 use sameriver_model::{
-    AttemptNumber, Barrier, CheckpointId, Failure, FailureKind, FileHandle, SectionWriter,
-    SubtaskId, SubtaskState,
+    AttemptNumber, Barrier, CheckpointId, Failure, FailureKind, FileHandle, ReadReports,
+    SectionWriter, SubtaskId, SubtaskState,
 };
 use sameriver_operator::{Chain, Context, OperatorError, Walk};
 use sameriver_runtime::{Monotonic, RandomStream, Wake, World};
@@ -111,6 +111,11 @@ impl Snapshots {
     /// Whether channels wait behind their barriers.
     pub(crate) fn are_aligned(&self) -> bool {
         self.checkpoints.as_ref().is_none_or(|own| own.aligned)
+    }
+
+    /// What a source tells of what it reads.
+    pub(crate) fn reports(&self) -> Option<ReadReports> {
+        self.checkpoints.as_ref()?.reports
     }
 
     /// Whether a walk is under way: then no other may begin.

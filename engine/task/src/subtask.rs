@@ -1,6 +1,7 @@
 //! One subtask: a chain, its gate and its outputs, driven one slice at a time.
 //!
-//! Reading order: this file → `checkpoints`, where it takes part in checkpoints.
+//! Reading order: this file → `checkpoints`, where it takes part in checkpoints → `reading`, what a
+//! source tells of what it reads.
 //!
 //! Invariant: input is taken only when every output has a free buffer and the chain is done with
 //! what it got before. After the end of all input come the last watermark, then `finish`; then only
@@ -8,6 +9,7 @@
 //! when.
 
 mod checkpoints;
+mod reading;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use sameriver_operator::{
 use sameriver_runtime::{Monotonic, Panicked};
 
 use self::checkpoints::{Due, Letter, Settled};
+use self::reading::Reading;
 use crate::input::aligner::Aligner;
 use crate::input::gate::{InputGate, Taken};
 use crate::input::watermark_valve::{Emission, WatermarkValve};
@@ -90,6 +93,7 @@ enum Feed {
         letters: VecDeque<Letter>,
         /// The latest checkpoint that a trigger named.
         triggered: Option<CheckpointId>,
+        reading: Reading,
     },
     Gate {
         head: Box<dyn Head>,
@@ -175,6 +179,7 @@ impl Subtask {
                 readiness: Readiness::Ready,
                 letters: VecDeque::new(),
                 triggered: None,
+                reading: Reading::new(snapshots.reports()),
             },
             Body::Chain(head) => Feed::Gate {
                 head,
@@ -243,6 +248,7 @@ impl Subtask {
 
     fn work(&mut self, at: &Moment, room: bool) -> Result<Turn, Failure> {
         let mut turn = self.step(at, room).map_err(|halt| self.failure(halt))?;
+        self.tell_what_was_read(at);
         self.metrics.late_dropped += self.cx.late_dropped;
         match &mut turn {
             Turn::Worked { .. } | Turn::NeedSplit { .. } => {
@@ -255,6 +261,7 @@ impl Subtask {
                 if room {
                     self.come_back_to_flush(until);
                 }
+                self.come_back_to_tell(until);
             }
             Turn::Finished => {}
         }
@@ -458,7 +465,10 @@ impl Subtask {
     /// Lets the source read.
     fn read(&mut self, at: &Moment) -> Result<Turn, Halt> {
         let Feed::Source {
-            head, readiness, ..
+            head,
+            readiness,
+            reading,
+            ..
         } = &mut self.feed
         else {
             unreachable!("only a source reads");
@@ -475,6 +485,7 @@ impl Subtask {
         let progress = head.slice(self.settings.slice_records.max(1), &mut self.cx)?;
         let records = self.cx.records_read;
         self.metrics.records_in += records;
+        reading.add(&self.cx);
         match progress {
             SourceProgress::Ready => *readiness = Readiness::Ready,
             SourceProgress::Waiting => *readiness = Readiness::Waiting(at.wakes),

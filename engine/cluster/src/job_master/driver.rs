@@ -305,9 +305,10 @@ impl<'a> Driver<'a> {
                 task_manager,
                 attempt,
                 subtasks,
+                reports,
                 restore,
             } => {
-                let deploy = self.deploy(attempt, &subtasks, restore.as_ref());
+                let deploy = self.deploy(attempt, &subtasks, reports, restore.as_ref());
                 self.orders.insert(task_manager, 0);
                 self.send(task_manager, MasterMessage::Deploy(deploy));
             }

@@ -6,7 +6,7 @@
 use sameriver_control::{Fact, PlacedSubtask};
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
 use sameriver_model::probe::{Probe, crash_point, observe};
-use sameriver_model::{AttemptNumber, Failure, FailureKind};
+use sameriver_model::{AttemptNumber, Failure, FailureKind, ReadReports};
 use tracing::info;
 
 use super::driver::{Driver, Site};
@@ -62,6 +62,7 @@ impl Driver<'_> {
                 plan.max_parallelism.get()
             ),
             Ok(metadata) => {
+                crash_point("restore.read");
                 self.restored = Some((named, metadata));
                 self.open_enumerators(attempt);
                 return self.settle();
@@ -103,12 +104,16 @@ impl Driver<'_> {
         &mut self,
         attempt: AttemptNumber,
         subtasks: &[PlacedSubtask],
+        reports: Option<ReadReports>,
         restore: Option<&CheckpointRef>,
     ) -> Deploy {
         if self.deployed != Some(attempt) {
             let is_restart = self.deployed.replace(attempt).is_some();
             self.counts.restarts += u64::from(is_restart);
             self.counts.restored += u64::from(restore.is_some());
+            if restore.is_some() {
+                crash_point("restore.deploy");
+            }
             let from = restore.map(|named| named.id);
             observe(&Probe::AttemptStarted { attempt, from });
         }
@@ -128,6 +133,7 @@ impl Driver<'_> {
                 .collect(),
             checkpoints: checkpoints.map(|checkpoints| TakesCheckpoints {
                 aligned: checkpoints.aligned,
+                reports,
             }),
             restore: restored.map(|(named, metadata)| {
                 let all = metadata.subtasks.iter();

@@ -133,6 +133,17 @@ impl Driver<'_> {
             TaskManagerMessage::SplitRequest { subtask, attempt } => {
                 return self.on_split_request(task_manager, subtask, attempt);
             }
+            TaskManagerMessage::SourceRead {
+                subtask,
+                attempt,
+                after,
+                counts,
+            } => Fact::SourceRead {
+                subtask,
+                attempt,
+                after,
+                counts,
+            },
             TaskManagerMessage::Ended { subtask, attempt } => {
                 Fact::SubtaskEnded { subtask, attempt }
             }

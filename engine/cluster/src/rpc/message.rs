@@ -6,7 +6,8 @@
 //! task manager deploys (vertex, subtask) from its own graph.
 
 use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, SlotIndex, SubtaskId, SubtaskState, TaskManagerIndex,
+    AttemptNumber, CheckpointId, Failure, ReadCounts, ReadReports, SlotIndex, SubtaskId,
+    SubtaskState, TaskManagerIndex,
 };
 use sameriver_task::{SnapshotMeasures, SubtaskMetrics};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct Deploy {
 pub struct TakesCheckpoints {
     /// Whether a channel waits behind its barrier until all have come.
     pub aligned: bool,
+    /// What sources tell of what they read; absent: nothing.
+    pub reports: Option<ReadReports>,
 }
 
 /// A checkpoint that subtasks start from.
@@ -140,6 +143,17 @@ pub enum TaskManagerMessage {
         /// Its attempt.
         attempt: AttemptNumber,
     },
+    /// What a source has read since its last barrier.
+    SourceRead {
+        /// Which one.
+        subtask: SubtaskId,
+        /// Its attempt.
+        attempt: AttemptNumber,
+        /// Its last barrier; absent before the first of the attempt.
+        after: Option<CheckpointId>,
+        /// What it has read.
+        counts: ReadCounts,
+    },
     /// A released subtask is gone: all its output is outside, and all its commits are confirmed.
     Finished {
         /// Which one.
@@ -210,6 +224,7 @@ impl TaskManagerMessage {
             Self::Register { .. } | Self::Heartbeat { .. } => None,
             Self::Running { subtask, .. }
             | Self::SplitRequest { subtask, .. }
+            | Self::SourceRead { subtask, .. }
             | Self::Ended { subtask, .. }
             | Self::Acknowledged { subtask, .. }
             | Self::Declined { subtask, .. }

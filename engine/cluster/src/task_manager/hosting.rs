@@ -25,7 +25,7 @@ use super::error::TaskManagerError;
 use super::restoring;
 use super::slot_report::SlotReport;
 use crate::checkpoints::CheckpointFolder;
-use crate::rpc::{Deploy, InOrder, MasterMessage, TaskManagerMessage};
+use crate::rpc::{Deploy, InOrder, MasterMessage, TakesCheckpoints, TaskManagerMessage};
 use crate::settings::ClusterSettings;
 use crate::stoppable::Stoppable;
 
@@ -295,7 +295,7 @@ impl Hosting {
                     .collect()
             },
         });
-        let checkpoints = deploy.checkpoints.map(|mode| mode.aligned);
+        let checkpoints = deploy.checkpoints;
         let (restored_from, mut states) = match deploy.restore {
             Some(restore) => {
                 let states = restore.states.into_iter();
@@ -313,7 +313,7 @@ impl Hosting {
                 placement: Arc::clone(&placement),
                 restored: None,
                 restored_from,
-                checkpoints: checkpoints.and_then(|aligned| self.takes_checkpoints(aligned)),
+                checkpoints: checkpoints.and_then(|taken| self.takes_checkpoints(taken)),
             };
             self.host(
                 slot,
@@ -325,9 +325,9 @@ impl Hosting {
         Ok(())
     }
 
-    fn takes_checkpoints(&self, aligned: bool) -> Option<SubtaskCheckpoints> {
+    fn takes_checkpoints(&self, taken: TakesCheckpoints) -> Option<SubtaskCheckpoints> {
         let folder = self.site.folder.as_ref()?;
-        Some(folder.of_subtasks(aligned))
+        Some(folder.of_subtasks(taken))
     }
 
     /// Hands a subtask to its slot, after its state was fetched if it starts from one.

@@ -35,6 +35,20 @@ impl SlotReport {
                 let report = TaskManagerMessage::SplitRequest { subtask, attempt };
                 (subtask, attempt, report)
             }
+            SlotEvent::SourceRead {
+                subtask,
+                attempt,
+                after,
+                counts,
+            } => {
+                let report = TaskManagerMessage::SourceRead {
+                    subtask,
+                    attempt,
+                    after,
+                    counts,
+                };
+                (subtask, attempt, report)
+            }
             SlotEvent::Ended { subtask, attempt } => {
                 let report = TaskManagerMessage::Ended { subtask, attempt };
                 (subtask, attempt, report)

@@ -11,6 +11,7 @@ use crate::settings::FailurePolicy;
 use crate::trigger::{EveryRecords, OnMarker};
 
 mod failures;
+mod reading;
 
 const SECOND: Duration = Duration::from_secs(1);
 const FIRST: AttemptNumber = AttemptNumber::of_epoch(1, 1);
@@ -458,10 +459,9 @@ fn what_made_a_failed_checkpoint_due_makes_the_next_one_due() {
             policy,
             ..settings()
         });
-        rig.coordinator.count(3, 0);
+        rig.read(0, 3, 0);
         assert_eq!(rig.at(1).said(), [""; 0]);
-        rig.coordinator.count(2, 0);
-        rig.coordinator.mark();
+        rig.read(0, 5, 1);
         assert_eq!(rig.at(2).said(), ["trigger c1"]);
         assert_eq!(rig.decline(1), AckOutcome::Recorded);
         assert_eq!(rig.said(), ["abort c1", "trigger c2"]);

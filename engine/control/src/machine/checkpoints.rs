@@ -46,8 +46,12 @@ impl JobMachine {
                 failure,
             } => coordinator.publish_failed(checkpoint, &failure, now, out),
             Fact::CheckpointRequested => coordinator.request(),
-            Fact::RecordsCounted { records, bytes } => coordinator.count(records, bytes),
-            Fact::MarkerSeen => coordinator.mark(),
+            Fact::SourceRead {
+                subtask,
+                attempt,
+                after,
+                counts,
+            } => coordinator.read((subtask, attempt), after, counts),
             Fact::Started
             | Fact::LeadershipTaken { .. }
             | Fact::Deposed { .. }

@@ -97,11 +97,14 @@ impl JobMachine {
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.begin(self.attempt.checkpoint_plan(&self.plan));
         }
+        let coordinator = self.coordinator.as_ref();
+        let reports = coordinator.and_then(CheckpointCoordinator::reports);
         for task_manager in self.attempt.hosts() {
             out.push(Command::Deploy {
                 task_manager,
                 attempt: self.attempt.number,
                 subtasks: self.attempt.assignment().subtasks_on(task_manager),
+                reports,
                 restore: self.attempt.restore.clone(),
             });
         }

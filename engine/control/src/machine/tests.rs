@@ -198,6 +198,7 @@ fn subtasks_are_deployed_once_all_task_managers_are_registered() {
         task_manager: tm(index),
         attempt: FIRST,
         subtasks: vec![placed(0, index), placed(1, index)],
+        reports: None,
         restore: None,
     };
     assert_eq!(commands, [deploy(0), deploy(1)]);

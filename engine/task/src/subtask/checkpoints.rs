@@ -151,6 +151,9 @@ impl Subtask {
         self.snapshots.begin(cut, self.feed.chain(), &mut self.cx)?;
         // The barrier took everything along that was held back.
         self.unflushed = None;
+        if let Feed::Source { reading, .. } = &mut self.feed {
+            reading.cut(checkpoint, at.now);
+        }
         Ok(true)
     }
 

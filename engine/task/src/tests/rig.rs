@@ -217,6 +217,7 @@ impl Rig {
                     }
                 }
                 SlotEvent::Running { .. }
+                | SlotEvent::SourceRead { .. }
                 | SlotEvent::SplitRequest { .. }
                 | SlotEvent::Acknowledged { .. }
                 | SlotEvent::Declined { .. }

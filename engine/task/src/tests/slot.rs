@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sameriver_model::{FailureKind, SlotIndex};
+use sameriver_model::{FailureKind, ReadReports, ReadSteps, SlotIndex};
 use sameriver_runtime_tokio::TokioWorld;
 
 use super::chains::{Seen, Twist, numbers};
 use super::rig::{ATTEMPT, Ended, Rig, subtask};
+use super::store::Store;
 use crate::testing::TestWorld;
 use crate::{SlotEvent, SlotMail, SlotSettings};
 
@@ -208,6 +209,38 @@ fn without_batch_timeout_a_record_is_sent_after_its_slice() {
 }
 
 #[test]
+fn a_source_that_is_asked_to_tells_what_it_has_read_since_its_last_barrier() {
+    let settings = SlotSettings {
+        slice_records: 100,
+        ..SlotSettings::default()
+    };
+    let told = act(Twist::None, settings, |world, _, mut rig| async move {
+        let mut checkpoints = Store::new(&world.node("store")).checkpoints();
+        checkpoints.reports = Some(ReadReports {
+            records: Some(ReadSteps::shared(1_000, 2)),
+            ..ReadReports::default()
+        });
+        rig.checkpoints = Some(checkpoints);
+        rig.deploy_all().await;
+        let mut told = Vec::new();
+        while told.len() < 4 {
+            let event = rig.events.recv().await.unwrap();
+            rig.answer(&event).await;
+            if let SlotEvent::SourceRead { after, counts, .. } = event {
+                told.push((after.map(|barrier| barrier.get()), counts.records));
+                if told.len() == 2 {
+                    rig.trigger(subtask(0, 0), 7).await;
+                }
+            }
+        }
+        rig.stop().await;
+        told
+    });
+    let expected = [(None, 500), (None, 1_000), (Some(7), 500), (Some(7), 1_000)];
+    assert_eq!(told, expected);
+}
+
+#[test]
 fn a_panic_is_the_failure_of_its_subtask_alone() {
     let (failure, cancelled) = act(
         Twist::PanicAt(700),
@@ -220,6 +253,7 @@ fn a_panic_is_the_failure_of_its_subtask_alone() {
                 match rig.events.recv().await.unwrap() {
                     event @ SlotEvent::Cancelled { .. } => break event,
                     SlotEvent::Running { .. }
+                    | SlotEvent::SourceRead { .. }
                     | SlotEvent::SplitRequest { .. }
                     | SlotEvent::Ended { .. }
                     | SlotEvent::Acknowledged { .. }

@@ -69,6 +69,7 @@ impl Store {
         SubtaskCheckpoints {
             store: Arc::new(self.clone()),
             folder: FOLDER.to_owned(),
+            reports: None,
             aligned: true,
             upload_retry: UploadRetry::default(),
         }

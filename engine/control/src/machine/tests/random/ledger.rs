@@ -193,6 +193,7 @@ impl Ledger {
                 task_manager,
                 attempt,
                 subtasks,
+                reports: _,
                 restore,
             } => self.check_deploy(task_manager, attempt, &subtasks, restore.as_ref()),
             Command::Cancel {
