@@ -47,8 +47,10 @@ pub enum Fact {
         /// Where its peers reach it with data.
         data_address: String,
     },
-    /// A task manager that the job waits for was turned away (it runs another build).
+    /// One of the job's task managers was turned away (it runs another build).
     TaskManagerRefused {
+        /// Which one it says it is.
+        task_manager: TaskManagerIndex,
         /// Why, naming the task manager.
         reason: String,
     },

@@ -5,6 +5,8 @@
 //! its task manager is lost, or it was struck off; a job with a log ends in the log before it ends
 //! here. Knows no connection, task or clock.
 
+use std::collections::BTreeMap;
+
 use sameriver_model::{AttemptNumber, Failure, JobPlan, TaskManagerIndex};
 
 use crate::assignment::SlotAssignment;
@@ -81,8 +83,8 @@ pub struct JobMachine {
     has_started: bool,
     /// Whether a record of the job log is ours; a job without a log needs none.
     leads: bool,
-    /// Why a task manager was turned away last.
-    refused: Option<String>,
+    /// Why task managers were turned away that have not registered since.
+    refused: BTreeMap<TaskManagerIndex, String>,
 }
 
 impl JobMachine {
@@ -105,7 +107,7 @@ impl JobMachine {
             coordinator,
             has_started: false,
             leads: false,
-            refused: None,
+            refused: BTreeMap::new(),
             plan,
             settings,
         }
@@ -194,11 +196,17 @@ impl JobMachine {
             } => {
                 if self.admits(task_manager, incarnation).is_ok() {
                     self.replace(task_manager, now, out);
+                    self.refused.remove(&task_manager);
                     let roster = &mut self.roster;
                     roster.register(task_manager, incarnation, slots, data_address);
                 }
             }
-            Fact::TaskManagerRefused { reason } => self.refuse(reason, now, out),
+            Fact::TaskManagerRefused {
+                task_manager,
+                reason,
+            } => {
+                self.refused.insert(task_manager, reason);
+            }
             Fact::TaskManagerLost {
                 task_manager,
                 incarnation,

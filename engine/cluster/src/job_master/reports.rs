@@ -26,8 +26,11 @@ impl Driver<'_> {
             } => {
                 warn!(reason, "a control connection was refused");
                 let expected = self.site.settings.task_managers;
-                if task_manager.is_some_and(|index| index.get() < expected) {
-                    self.decide(Fact::TaskManagerRefused { reason });
+                if let Some(task_manager) = task_manager.filter(|index| index.get() < expected) {
+                    self.decide(Fact::TaskManagerRefused {
+                        task_manager,
+                        reason,
+                    });
                 }
             }
             Event::Message {

@@ -14,27 +14,6 @@ use crate::restart::RestartDecision;
 use crate::status::JobEnd;
 
 impl JobMachine {
-    /// A task manager that the job waits for runs another build: nobody will come in its place
-    /// unless the user does something.
-    pub(super) fn refuse(&mut self, reason: String, now: Moment, out: &mut Vec<Command>) {
-        match self.phase {
-            Phase::Waiting { .. } if self.attempt.number.ordinal() == 1 => {
-                let failure = Failure::new(FailureKind::Cluster, reason);
-                self.fail(failure, Mending::Hopeless, now, out);
-            }
-            Phase::Waiting { .. } | Phase::Stopping { .. } | Phase::Delayed { .. } => {
-                self.refused = Some(reason);
-            }
-            Phase::Created
-            | Phase::Deploying { .. }
-            | Phase::Running
-            | Phase::Finishing
-            | Phase::Concluding { .. }
-            | Phase::Ended(_)
-            | Phase::Deposed => {}
-        }
-    }
-
     /// A task manager registers anew: what its earlier life did is gone.
     pub(super) fn replace(
         &mut self,
@@ -247,8 +226,8 @@ impl JobMachine {
                 self.settings.task_managers
             )
         };
-        if let Some(reason) = &self.refused {
-            message = format!("{message}; one was refused: {reason}");
+        for (task_manager, reason) in &self.refused {
+            message = format!("{message}; {task_manager} was refused: {reason}");
         }
         Failure::new(FailureKind::Cluster, message)
     }

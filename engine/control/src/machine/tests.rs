@@ -252,14 +252,30 @@ fn a_task_manager_is_admitted_once_with_a_known_index_while_the_job_waits() {
 }
 
 #[test]
-fn a_refused_task_manager_fails_a_job_that_waits_for_it_and_no_other() {
+fn a_job_goes_on_without_a_refused_task_manager_and_names_it_only_if_it_is_missing() {
     let refused = || Fact::TaskManagerRefused {
+        task_manager: tm(1),
         reason: "task manager tm1 runs another build".to_owned(),
     };
-    let mut waiting = machine();
-    let commands = feed(&mut waiting, [Fact::Started, refused()]);
-    assert_eq!(message_of(&commands), "task manager tm1 runs another build");
     assert_eq!(feed(&mut all_running(), [refused()]), []);
+    let mut waiting = machine();
+    feed(&mut waiting, [Fact::Started, refused()]);
+    assert_eq!(waiting.status(), JobStatus::Waiting);
+    let mut missed = waiting.clone();
+    let mut commands = Vec::new();
+    let late = missed.deadline().expect("it does not wait for ever");
+    missed.on(Fact::DeadlinePassed, late, &mut commands);
+    let message = message_of(&commands);
+    assert!(
+        message.ends_with("; tm1 was refused: task manager tm1 runs another build"),
+        "{message}"
+    );
+    let commands = feed(&mut waiting, [read(), registered(0), registered(1)]);
+    assert_eq!(
+        commands.len(),
+        2,
+        "the right one may come after it: {commands:?}"
+    );
 }
 
 #[test]
