@@ -11,8 +11,8 @@
 use std::time::{Duration, Instant};
 
 use super::Outcome;
-use super::fleet::Fleet;
-use super::plan::{Act, Moment, Plan};
+use super::fleet::{Fleet, PATIENCE};
+use super::plan::{Act, Last, Moment, Plan};
 use super::seen::{Attempt, Life, Node, Seen};
 
 /// How often a process is to be hit in the middle of a restore before it is given up.
@@ -28,7 +28,25 @@ pub(super) fn carry_out(fleet: &mut Fleet, plan: &Plan) -> Outcome<()> {
             return Err(format!("the job was over after act {number} of {acts}"));
         }
     }
-    settled(fleet)
+    settled(fleet)?;
+    let patience = plan.pace.lasts + PATIENCE;
+    fleet.until_within(patience, "the job comes to its end", |seen| {
+        seen.is_finishing.then_some(())
+    })?;
+    at_the_end(fleet, plan.last)
+}
+
+/// Kills a process when subtasks have ended already; the job finishes all the same.
+fn at_the_end(fleet: &mut Fleet, last: Last) -> Outcome<()> {
+    match last {
+        Last::TaskManager { nth } => kill_host(fleet, nth).map(drop)?,
+        Last::Leader => {
+            let victim = leader(fleet)?;
+            fleet.kill(victim)?;
+            fleet.begin(victim.node)?;
+        }
+    }
+    fleet.until("the job is finished", |seen| seen.is_finished.then_some(()))
 }
 
 fn one(fleet: &mut Fleet, pause: Duration, act: Act) -> Outcome<()> {

@@ -10,7 +10,9 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,10 @@ leader_interval = "400ms"
 leader_timeout = "2s"
 hello_timeout = "500ms"
 connect_timeout = "2s"
+registration_timeout = "10s"
 "#;
+
+const SIGKILL: i32 = 9;
 
 /// Ports below those that the system gives to connections by itself.
 const PORTS: std::ops::Range<u16> = 20_000..30_000;
@@ -60,8 +65,8 @@ pub(super) struct Fleet {
     lives: BTreeMap<Node, u32>,
     hears: Sender<Heard>,
     heard: Receiver<Heard>,
-    /// Those that have ended without our doing.
-    silent: Vec<Life>,
+    /// Those of `running` that have ended, and how.
+    ended: BTreeMap<Life, ExitStatus>,
     guard: Guard,
     pub(super) seen: Seen,
     pub(super) counts: Counts,
@@ -84,7 +89,7 @@ impl Fleet {
             lives: BTreeMap::new(),
             hears,
             heard,
-            silent: Vec::new(),
+            ended: BTreeMap::new(),
             guard: Guard::start()?,
             seen: Seen::default(),
             counts: Counts::default(),
@@ -127,21 +132,23 @@ impl Fleet {
         Ok(life)
     }
 
-    /// SIGKILL; afterwards all that it has said is known.
+    /// SIGKILL; afterwards all that it has said is known. One that was faster is not counted.
     pub(super) fn kill(&mut self, life: Life) -> Outcome<()> {
-        self.end(life)?;
-        self.counts.kills += 1;
+        let status = self.end(life)?;
+        self.counts.kills += u32::from(status.signal() == Some(SIGKILL));
         Ok(())
     }
 
     /// Kills without counting.
-    pub(super) fn end(&mut self, life: Life) -> Outcome<()> {
-        let mut process = self.take(life)?;
+    pub(super) fn end(&mut self, life: Life) -> Outcome<ExitStatus> {
+        let process = self.running.remove(&life);
+        let mut process = process.ok_or_else(|| format!("{life} does not run"))?;
         process.kill()?;
         self.guard.forget(process.number())?;
-        process.wait()?;
-        self.listen();
-        Ok(())
+        let status = process.wait()?;
+        self.listen()?;
+        self.ended.remove(&life);
+        Ok(status)
     }
 
     pub(super) fn freeze(&self, life: Life) -> Outcome<()> {
@@ -184,12 +191,10 @@ impl Fleet {
             if let Some(found) = look(&self.seen) {
                 return Ok(found);
             }
-            if let Some(life) = self.silent.first().filter(|_| !self.seen.is_finished) {
-                return Err(format!("{life} has ended by itself: see {life}.log"));
-            }
+            self.check_ends()?;
             let left = deadline.saturating_duration_since(Instant::now());
             match self.heard.recv_timeout(left) {
-                Ok(heard) => self.hear(heard),
+                Ok(heard) => self.hear(heard)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     return Err(format!("after {patience:?} still not: {what}"));
                 }
@@ -203,29 +208,31 @@ impl Fleet {
         let _ = self.until_within(pause, "the end of a pause", |_| None::<()>);
     }
 
-    /// Waits until every process has ended by itself, and says how each has.
-    pub(super) fn ends(&mut self) -> Outcome<Vec<(Life, Option<i32>)>> {
+    /// Waits until every process has ended by itself, and well.
+    pub(super) fn ends(&mut self) -> Outcome<()> {
         let deadline = Instant::now() + PATIENCE;
-        while self.silent.len() < self.running.len() {
+        while self.ended.len() < self.running.len() {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.heard.recv_timeout(left) {
-                Ok(heard) => self.hear(heard),
+                Ok(heard) => self.hear(heard)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    let silent = &self.silent;
-                    let left = self.running.keys().filter(|life| !silent.contains(life));
+                    let lives = self.running.keys();
+                    let left = lives.filter(|life| !self.ended.contains_key(life));
                     let left: Vec<String> = left.map(ToString::to_string).collect();
                     return Err(format!("the job is over, but not {}", left.join(", ")));
                 }
             }
         }
-        let lives: Vec<Life> = self.running.keys().copied().collect();
-        let mut ends = Vec::new();
-        for life in lives {
-            let process = self.take(life)?;
-            self.guard.forget(process.number())?;
-            ends.push((life, process.wait()?.code()));
+        self.check_ends()
+    }
+
+    /// Whoever has ended by itself has ended well.
+    fn check_ends(&self) -> Outcome<()> {
+        let mut bad = self.ended.iter().filter(|(_, status)| !status.success());
+        match bad.next() {
+            Some((life, status)) => Err(format!("{life} has ended with {status}: see {life}.log")),
+            None => Ok(()),
         }
-        Ok(ends)
     }
 
     fn process(&self, life: Life) -> Outcome<&Process> {
@@ -233,27 +240,25 @@ impl Fleet {
         process.ok_or_else(|| format!("{life} does not run"))
     }
 
-    fn take(&mut self, life: Life) -> Outcome<Process> {
-        let process = self.running.remove(&life);
-        process.ok_or_else(|| format!("{life} does not run"))
-    }
-
     /// Takes in what was said up to now.
-    fn listen(&mut self) {
+    fn listen(&mut self) -> Outcome<()> {
         while let Ok(heard) = self.heard.try_recv() {
-            self.hear(heard);
+            self.hear(heard)?;
         }
+        Ok(())
     }
 
-    fn hear(&mut self, heard: Heard) {
+    fn hear(&mut self, heard: Heard) -> Outcome<()> {
         match heard {
             Heard::Said(life, line) => self.seen.on_line(life, &line),
             Heard::Silent(life) => {
-                if self.running.contains_key(&life) {
-                    self.silent.push(life);
+                if let Some(process) = self.running.get_mut(&life) {
+                    self.guard.forget(process.number())?;
+                    self.ended.insert(life, process.wait()?);
                 }
             }
         }
+        Ok(())
     }
 }
 

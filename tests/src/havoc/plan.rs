@@ -37,6 +37,13 @@ pub(super) enum Act {
     FreezeLeader,
 }
 
+/// Who is killed when the first subtasks have come to their end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    TaskManager { nth: usize },
+    Leader,
+}
+
 /// How often each thing has happened, or has to happen at least.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -102,10 +109,12 @@ pub struct Plan {
     pub(super) pace: Pace,
     /// Each with the pause that comes before it, while the job runs.
     pub(super) acts: Vec<(Duration, Act)>,
+    /// What comes when the job is about to finish.
+    pub(super) last: Last,
 }
 
 impl Plan {
-    /// A job of 90 s and 16 acts.
+    /// A job of 90 s and 17 acts, the one at its end included.
     pub fn long(seed: u64) -> Self {
         let mut random = RandomStream::named(seed, "havoc");
         let mut nth = || random.below(12) as usize;
@@ -134,7 +143,7 @@ impl Plan {
         Self::shuffled(seed, pace, acts, &mut random, 1_000..6_000)
     }
 
-    /// A job of 12 s and four acts.
+    /// A job of 12 s and five acts.
     pub fn quick(seed: u64) -> Self {
         let mut random = RandomStream::named(seed, "quick havoc");
         let mut nth = || random.below(12) as usize;
@@ -172,14 +181,22 @@ impl Plan {
         let mut pause = || random.between(pause_millis.start, pause_millis.end);
         let acts = acts.into_iter();
         let acts = acts.map(|act| (Duration::from_millis(pause()), act));
+        let acts = acts.collect();
+        let last = if random.chance(500) {
+            Last::Leader
+        } else {
+            let nth = random.below(12) as usize;
+            Last::TaskManager { nth }
+        };
         Self {
             seed,
             pace,
-            acts: acts.collect(),
+            acts,
+            last,
         }
     }
 
-    /// What a run of this plan comes to at least.
+    /// What a run of this plan comes to at least; the last victim may have been faster.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         for (_, act) in &self.acts {
@@ -212,7 +229,11 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let acts: Vec<String> = self.acts.iter().map(step).collect();
-        write!(f, "{}", acts.join("; "))
+        write!(f, "{}; at the end, kill ", acts.join("; "))?;
+        match self.last {
+            Last::TaskManager { nth } => write!(f, "task manager {nth}"),
+            Last::Leader => f.write_str("leader"),
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Process {
     }
 
     /// Waits until it has ended and everything that it said was passed on.
-    pub(super) fn wait(mut self) -> Outcome<ExitStatus> {
+    pub(super) fn wait(&mut self) -> Outcome<ExitStatus> {
         let status = self.child.wait();
         if let Some(listener) = self.listener.take() {
             listener

@@ -12,7 +12,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::fleet::{Fleet, PATIENCE};
+use super::fleet::Fleet;
 use super::plan::{Counts, Plan};
 use super::{Outcome, act, verdict};
 
@@ -83,13 +83,8 @@ fn one(binary: &Path, folder: &Path, plan: &Plan) -> Outcome<Passed> {
     let began = Instant::now();
     let mut fleet = Fleet::start(binary, folder, plan.pace, plan.seed)?;
     act::carry_out(&mut fleet, plan)?;
-    let patience = plan.pace.lasts + PATIENCE;
-    fleet.until_within(patience, "the job is finished", |seen| {
-        seen.is_finished.then_some(())
-    })?;
     let lasted = began.elapsed();
-    let ends = fleet.ends()?;
-    verdict::ends(&ends)?;
+    fleet.ends()?;
     if let Some(alarm) = fleet.seen.alarms.first() {
         return Err(alarm.clone());
     }

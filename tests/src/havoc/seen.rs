@@ -63,6 +63,8 @@ pub(super) struct Seen {
     pub(super) attempt: Attempt,
     /// Whether all subtasks of the attempt run.
     pub(super) is_running: bool,
+    /// Whether the first subtasks of the attempt have come to their end.
+    pub(super) is_finishing: bool,
     /// Whether the leader says that the job is finished.
     pub(super) is_finished: bool,
     /// Checkpoints that were published since the attempt runs.
@@ -137,13 +139,13 @@ impl Seen {
                 let is_change = before.is_some_and(|before| before.node != from.node);
                 self.leader_changes += u32::from(is_change);
                 self.leader = Some((epoch, from));
-                self.is_running = false;
-                self.published = 0;
+                self.stop();
             }
         }
         if line.contains(" deposed: ") {
             *self.awakenings.entry(from).or_default() += 1;
         }
+        self.is_finished |= line.contains(" is over already");
         if self.leader() != Some(from) {
             return;
         }
@@ -153,6 +155,7 @@ impl Seen {
         } else if let Some(attempt) = attempt_of(line, " job ") {
             self.enter(attempt);
             self.is_running = field(line, "to") == Some("running");
+            self.is_finishing = field(line, "to") == Some("finishing");
             self.is_finished |= field(line, "to") == Some("finished");
             if self.is_running {
                 self.ran.insert(attempt);
@@ -166,9 +169,15 @@ impl Seen {
     fn enter(&mut self, attempt: Attempt) {
         if attempt > self.attempt {
             self.attempt = attempt;
-            self.is_running = false;
-            self.published = 0;
+            self.stop();
         }
+    }
+
+    /// What ran before does not any more.
+    fn stop(&mut self) {
+        self.is_running = false;
+        self.is_finishing = false;
+        self.published = 0;
     }
 
     fn on_task_manager(&mut self, from: Life, line: &str) {

@@ -1,4 +1,4 @@
-//! Judges what a run has left: how its processes ended, the files, the checkpoint store.
+//! Judges what a run has left: the committed files, the checkpoint store.
 //!
 //! Invariant: what is right is computed without the engine.
 #![expect(
@@ -15,16 +15,6 @@ use sameriver_scenarios::{Rows, Workload};
 use super::Outcome;
 use super::fleet::{OUTPUT, STORE, records};
 use super::plan::Plan;
-use super::seen::Life;
-
-/// Every process that was not killed has ended well.
-pub(super) fn ends(ends: &[(Life, Option<i32>)]) -> Outcome<()> {
-    let bad = ends.iter().find(|(_, code)| *code != Some(0));
-    match bad {
-        Some((life, code)) => Err(format!("{life} has ended with {code:?}: see {life}.log")),
-        None => Ok(()),
-    }
-}
 
 /// The committed files have what the reference has; how many rows that is.
 pub(super) fn files(folder: &Path, plan: &Plan) -> Outcome<u64> {
