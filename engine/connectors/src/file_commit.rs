@@ -116,7 +116,10 @@ impl Committer for FileCommitter {
                     Err(cause) => return Err(retry(&path, &cause)),
                 }
             }
-            Ok(())
+            // A name that comes back with the next power cut finds nobody who removes it again;
+            // the one before us may not have come so far.
+            let synced = disk.sync_directory(folder).await;
+            synced.map_err(|cause| retry(folder, &cause))
         })
     }
 }
