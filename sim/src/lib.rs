@@ -60,8 +60,8 @@ pub use fault::{
 pub use finding::{Finding, FindingKind};
 pub use finding_list::{FindingList, ListedFinding};
 pub use job::{
-    CHECKPOINTS, CRASH_POINTS, JobFunction, Phases, Promised, Ran, STORE_FORMAT, SimCluster,
-    SimJob, draw_class, draw_lasting_settings, draw_settings,
+    CHECKPOINTS, CRASH_POINTS, DiskUse, JobFunction, Phases, Promised, Ran, STORE_FORMAT,
+    SimCluster, SimJob, draw_class, draw_lasting_settings, draw_settings,
 };
 pub use judge::{
     Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,
@@ -79,6 +79,6 @@ pub use services::ServiceSite;
 pub use sim_world::SimWorld;
 pub use simulation::Simulation;
 pub use supervisor::{Limits, Outcome, PanicReport, run_seed};
-pub use tally::{FamilyTally, Figures, Tally};
+pub use tally::{FamilyTally, Figures, StepTally, Tally};
 pub use trace::TraceHash;
 pub use watchdog::Watchdog;

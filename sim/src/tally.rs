@@ -17,6 +17,8 @@ pub struct Figures {
     pub enabled: Vec<FaultFamily>,
     /// What came of them.
     pub effects: Effects,
+    /// The crash points that its script is meant for.
+    pub armed_at: BTreeSet<String>,
     /// The crash points at which a node crashed.
     pub crashed_at: BTreeSet<String>,
     /// Attempts that were granted.
@@ -37,6 +39,7 @@ impl Default for Figures {
             class: Class::Calm,
             enabled: Vec::new(),
             effects: Effects::default(),
+            armed_at: BTreeSet::new(),
             crashed_at: BTreeSet::new(),
             attempts: 0,
             restores: 0,
@@ -58,12 +61,27 @@ pub struct FamilyTally {
     pub effects: u64,
 }
 
+/// A crash point over a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepTally {
+    /// Seeds whose script is meant for it.
+    pub armed: u64,
+    /// Seeds in which a node lost its power there.
+    pub crashed: u64,
+}
+
 /// So many seeds of a family must be there before its share is judged.
 const FAMILY_SEEDS_MIN: u64 = 200;
 /// A family must take effect in one of so many seeds that have it.
 const EFFECT_ONE_IN: u64 = 100;
 /// So many seeds with faults must be there before restores are judged.
 const RESTORE_SEEDS_MIN: u64 = 100;
+/// A batch of so many seeds must go through everything.
+const FULL_BATCH_SEEDS: u64 = 3_000;
+/// In so many seeds of such a batch a node must crash at each crash point that is armed at all.
+const STEP_SEEDS_MIN: u64 = 20;
+/// So many of a hundred seeds of such a batch must restore state.
+const STATE_HUNDREDTHS_MIN: u64 = 40;
 
 /// The figures of a batch.
 ///
@@ -76,14 +94,16 @@ const RESTORE_SEEDS_MIN: u64 = 100;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Seeds.
+    /// Seeds that passed.
     pub seeds: u64,
+    /// Seeds that showed nothing.
+    pub vacuous: u64,
     /// Seeds with faults.
     pub with_faults: u64,
     /// By family.
     pub families: BTreeMap<FaultFamily, FamilyTally>,
-    /// Seeds in which a node crashed there, by crash point.
-    pub crashed_at: BTreeMap<String, u64>,
+    /// By crash point.
+    pub steps: BTreeMap<String, StepTally>,
     /// Attempts that were granted.
     pub attempts: u64,
     /// Attempts that began from a checkpoint.
@@ -108,8 +128,11 @@ impl Tally {
             tally.took_effect += u64::from(effects > 0);
             tally.effects += effects;
         }
+        for place in &figures.armed_at {
+            self.steps.entry(place.clone()).or_default().armed += 1;
+        }
         for place in &figures.crashed_at {
-            *self.crashed_at.entry(place.clone()).or_default() += 1;
+            self.steps.entry(place.clone()).or_default().crashed += 1;
         }
         self.attempts += figures.attempts;
         self.restores += figures.restores;
@@ -120,33 +143,22 @@ impl Tally {
         }
     }
 
+    /// Counts a seed that showed nothing.
+    pub fn take_vacuous(&mut self) {
+        self.vacuous += 1;
+    }
+
     /// How many effects all faults had.
     pub fn effects(&self) -> u64 {
         self.families.values().map(|family| family.effects).sum()
     }
 
-    /// What a batch of this size should have shown and has not: V2 by family, V3, and oracles that
-    /// compared nothing at all.
+    /// What a batch of this size should have shown and has not: V2 by family and by crash point,
+    /// V3, and oracles that compared nothing at all.
     pub fn missing(&self) -> Vec<String> {
-        let families = self.families.iter();
-        let idle = families.filter(|(_, tally)| {
-            tally.enabled >= FAMILY_SEEDS_MIN
-                && tally.took_effect.saturating_mul(EFFECT_ONE_IN) < tally.enabled
-        });
-        let mut missing: Vec<String> = idle
-            .map(|(family, tally)| {
-                format!(
-                    "V2: {family} took effect in {} of the {} seeds that have it",
-                    tally.took_effect, tally.enabled
-                )
-            })
-            .collect();
-        if self.with_faults >= RESTORE_SEEDS_MIN && self.seeds_with_state == 0 {
-            let seeds = self.with_faults;
-            missing.push(format!(
-                "V3: none of {seeds} seeds with faults restored any state"
-            ));
-        }
+        let mut missing = self.idle_families();
+        missing.extend(self.missing_steps());
+        missing.extend(self.missing_restores());
         let nothing = self.compared.iter().filter(|(_, items)| **items == 0);
         missing.extend(nothing.map(|(invariant, _)| {
             format!(
@@ -155,6 +167,55 @@ impl Tally {
             )
         }));
         missing
+    }
+
+    fn is_full_batch(&self) -> bool {
+        self.seeds.saturating_add(self.vacuous) >= FULL_BATCH_SEEDS
+    }
+
+    fn missing_steps(&self) -> Vec<String> {
+        let steps = self.steps.iter();
+        let rare = steps.filter(|(_, step)| self.is_full_batch() && step.crashed < STEP_SEEDS_MIN);
+        rare.map(|(place, step)| {
+            format!(
+                "V2: a node crashed at {place} in {} seeds, fewer than {STEP_SEEDS_MIN}",
+                step.crashed
+            )
+        })
+        .collect()
+    }
+
+    fn missing_restores(&self) -> Option<String> {
+        let (restored, faults) = (self.seeds_with_state, self.with_faults);
+        if faults >= RESTORE_SEEDS_MIN && restored == 0 {
+            return Some(format!(
+                "V3: none of {faults} seeds with faults restored any state"
+            ));
+        }
+        let seeds = self.seeds.saturating_add(self.vacuous);
+        let is_few = restored.saturating_mul(100) < seeds.saturating_mul(STATE_HUNDREDTHS_MIN);
+        let is_judged = self.is_full_batch() && faults >= RESTORE_SEEDS_MIN;
+        (is_judged && is_few).then(|| {
+            format!(
+                "V3: {restored} of {seeds} seeds restored state, fewer than \
+                 {STATE_HUNDREDTHS_MIN} %"
+            )
+        })
+    }
+
+    fn idle_families(&self) -> Vec<String> {
+        let families = self.families.iter();
+        let idle = families.filter(|(_, tally)| {
+            tally.enabled >= FAMILY_SEEDS_MIN
+                && tally.took_effect.saturating_mul(EFFECT_ONE_IN) < tally.enabled
+        });
+        idle.map(|(family, tally)| {
+            format!(
+                "V2: {family} took effect in {} of the {} seeds that have it",
+                tally.took_effect, tally.enabled
+            )
+        })
+        .collect()
     }
 }
 
@@ -186,6 +247,44 @@ mod tests {
         }
         assert_eq!(tally.missing(), Vec::<String>::new());
         assert_eq!(tally.effects(), 6);
+    }
+
+    #[test]
+    fn a_step_that_is_seldom_crashed_is_named_once_the_batch_is_full() {
+        let place = || BTreeSet::from(["log.create".to_owned()]);
+        let with = |armed_at, crashed_at| Figures {
+            armed_at,
+            crashed_at,
+            ..seed(1)
+        };
+        let mut tally = Tally::default();
+        for _ in 1..STEP_SEEDS_MIN {
+            tally.take(&with(place(), place()));
+        }
+        while tally.seeds + 1 < FULL_BATCH_SEEDS {
+            tally.take(&with(place(), BTreeSet::new()));
+        }
+        assert_eq!(tally.missing(), Vec::<String>::new());
+        tally.take_vacuous();
+        let missing = tally.missing();
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("V2: a node crashed at log.create in 19 seeds"));
+        tally.take(&with(BTreeSet::new(), place()));
+        assert_eq!(tally.missing(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_full_batch_that_seldom_restores_state_is_named() {
+        let mut tally = Tally::default();
+        for ordinal in 0..FULL_BATCH_SEEDS {
+            tally.take(&Figures {
+                restores_with_state: u64::from(ordinal % 100 < STATE_HUNDREDTHS_MIN - 1),
+                ..seed(1)
+            });
+        }
+        let missing = tally.missing();
+        assert_eq!(missing.len(), 1);
+        assert!(missing[0].starts_with("V3: 1170 of 3000 seeds restored state"));
     }
 
     #[test]

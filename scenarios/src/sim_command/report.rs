@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use sameriver_cli::summary::grouped;
-use sameriver_sim::{BatchSummary, Finding, FindingKind, FindingList, Outcome, Tally, TraceHash};
+use sameriver_sim::{
+    BatchSummary, CRASH_POINTS, Finding, FindingKind, FindingList, Outcome, Tally, TraceHash,
+};
 
 use crate::simulate::Played;
 
@@ -17,9 +19,16 @@ const VACUOUS_MORE: u64 = 2;
 /// So many findings are described; the others are counted.
 const DESCRIBED: usize = 5;
 
-/// How many seeds of a batch may have compared nothing.
+/// From so many seeds on a batch needs no such allowance.
+const LARGE_BATCH_SEEDS: u64 = 3_000;
+
+/// How many seeds of a batch may have compared nothing: of a large one under 2 %.
 const fn vacuous_allowed(seeds: u64) -> u64 {
-    VACUOUS_MORE + seeds / VACUOUS_ONE_IN
+    if seeds < LARGE_BATCH_SEEDS {
+        VACUOUS_MORE + seeds / VACUOUS_ONE_IN
+    } else {
+        (seeds - 1) / VACUOUS_ONE_IN
+    }
 }
 
 /// What the seeds came to.
@@ -44,6 +53,7 @@ impl Report {
             }
             Err(finding) => {
                 let kept = if finding.kind == FindingKind::Vacuous {
+                    self.tally.take_vacuous();
                     &mut self.vacuous
                 } else {
                     &mut self.findings
@@ -135,9 +145,21 @@ impl Report {
         text.trim_end().to_owned()
     }
 
+    /// What vacuous seeds lacked, and how many.
+    fn lacking(&self) -> String {
+        let mut lacking: BTreeMap<String, u64> = BTreeMap::new();
+        for (finding, _) in self.vacuous.values() {
+            let evidence = finding.evidence.trim_start_matches("no ").to_owned();
+            *lacking.entry(evidence).or_default() += 1;
+        }
+        let lacking = lacking.iter();
+        let lacking = lacking.map(|(evidence, seeds)| format!("{evidence} {seeds}"));
+        lacking.collect::<Vec<_>>().join(", ")
+    }
+
     fn put_coverage(&self, text: &mut String, summary: &BatchSummary) {
         let tally = &self.tally;
-        let share = tally.seeds_with_state * 100 / tally.seeds.max(1);
+        let share = tally.seeds_with_state * 100 / summary.seeds.max(1);
         put(
             text,
             &format!(
@@ -148,6 +170,9 @@ impl Report {
                 grouped(tally.checkpoints),
             ),
         );
+        if !self.vacuous.is_empty() {
+            put(text, &format!("vacuous for lack of: {}", self.lacking()));
+        }
         if !tally.families.is_empty() {
             put(text, "fault             seeds   felt      effects");
         }
@@ -159,12 +184,7 @@ impl Report {
                 &format!("{name:<16} {seeds:>6} {took:>6} {effects:>12}"),
             );
         }
-        if !tally.crashed_at.is_empty() {
-            let places = tally.crashed_at.iter();
-            let places = places.map(|(place, seeds)| format!("{place} {seeds}"));
-            let places = places.collect::<Vec<_>>().join(", ");
-            put(text, &format!("crashed at: {places}"));
-        }
+        put_steps(text, tally);
         let compared = tally.compared.iter();
         let compared =
             compared.map(|(invariant, items)| format!("{invariant} {}", grouped(*items)));
@@ -186,6 +206,22 @@ impl Report {
     }
 }
 
+/// The steps in their order: in how many seeds a crash was armed there, and in how many it came.
+fn put_steps(text: &mut String, tally: &Tally) {
+    if !tally.steps.is_empty() {
+        put(text, "crash at                     armed crashed");
+    }
+    let known = CRASH_POINTS.iter().copied();
+    let others = tally.steps.keys().map(String::as_str);
+    let others = others.filter(|place| !CRASH_POINTS.contains(place));
+    for place in known.chain(others) {
+        if let Some(step) = tally.steps.get(place) {
+            let (armed, crashed) = (step.armed, step.crashed);
+            put(text, &format!("{place:<27} {armed:>6} {crashed:>7}"));
+        }
+    }
+}
+
 fn put(text: &mut String, line: &str) {
     // A String takes everything.
     let _ = writeln!(text, "{line}");
@@ -198,5 +234,6 @@ mod tests {
     #[test]
     fn a_few_vacuous_seeds_do_not_fail_a_batch() {
         assert_eq!([1, 40, 100, 1_000].map(vacuous_allowed), [2, 2, 4, 22]);
+        assert_eq!([3_000, 3_001].map(vacuous_allowed), [59, 60]);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sameriver::Settings;
 use sameriver::runtime::RandomStream;
 use sameriver_cli::JobArguments;
-use sameriver_sim::{ArrivalSchedule, Phases};
+use sameriver_sim::{ArrivalSchedule, DiskUse, Phases};
 use serde::{Deserialize, Serialize};
 
 use super::trial::Trial;
@@ -124,9 +124,12 @@ impl Workout {
         }
     }
 
-    /// Whether the job touches a disk.
-    pub fn has_files(&self) -> bool {
-        self.reads_files || self.output.is_some()
+    /// Which disks the job uses.
+    pub fn disks(&self) -> DiskUse {
+        DiskUse {
+            reads_own: self.reads_files,
+            writes_shared: self.output.is_some(),
+        }
     }
 
     /// The folder in which output becomes visible.

@@ -221,6 +221,15 @@ impl DiskModel {
         Ok(())
     }
 
+    /// A disk that holds all the bytes that it may takes no new name either.
+    pub(super) fn check_room_for_name(&self, path: &str, limit: Option<u64>) -> io::Result<()> {
+        let is_full = limit.is_some_and(|limit| self.used_bytes() >= limit);
+        if is_full && self.directory.get(path).is_err() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
     /// How many bytes all files have together.
     pub(crate) fn used_bytes(&self) -> u64 {
         let inodes: BTreeSet<Inode> = self.directory.files().map(|(_, inode)| inode).collect();

@@ -36,6 +36,10 @@ impl<'a> Operation<'a> {
         Self::new(name, on, Cost::Light, DiskWish::Look)
     }
 
+    fn name(name: &'static str, on: &'a str) -> Self {
+        Self::new(name, on, Cost::Light, DiskWish::Name)
+    }
+
     fn read(name: &'static str, on: &'a str) -> Self {
         Self::new(name, on, Cost::Light, DiskWish::Read)
     }
@@ -143,18 +147,18 @@ impl NodeDisk {
 
     fn opening(
         &self,
-        name: &'static str,
-        path: &Path,
+        operation: &Operation<'_>,
         open: impl FnOnce(&mut DiskModel, &str) -> io::Result<Inode>,
     ) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        let path = normalise(path);
-        let operation = Operation::look(name, &path);
-        let disk = self.clone();
-        self.carry_out(None, &operation, |model, _| {
+        let (disk, path) = (self.clone(), operation.on.to_owned());
+        self.carry_out(None, operation, |model, verdict| {
+            if operation.wish == DiskWish::Name {
+                model.check_room_for_name(&path, verdict.limit)?;
+            }
             let file: Box<dyn DiskFile> = Box::new(SimFile {
                 disk,
                 inode: open(model, &path)?,
-                path: path.clone(),
+                path,
                 busy: AtomicU64::new(0),
             });
             Ok((file, None))
@@ -172,25 +176,31 @@ impl NodeDisk {
 
 impl Disk for NodeDisk {
     fn open(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        self.opening("open", path, |model, path| model.open(path))
+        let path = normalise(path);
+        self.opening(&Operation::look("open", &path), |model, path| {
+            model.open(path)
+        })
     }
 
     fn create(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        let by = self.node();
-        self.opening("create", path, move |model, path| model.create(by, path))
+        let (path, by) = (normalise(path), self.node());
+        self.opening(&Operation::name("create", &path), move |model, path| {
+            model.create(by, path)
+        })
     }
 
     fn create_new(&self, path: &Path) -> BoxFuture<io::Result<Box<dyn DiskFile>>> {
-        let by = self.node();
-        self.opening("create new", path, move |model, path| {
+        let (path, by) = (normalise(path), self.node());
+        self.opening(&Operation::name("create new", &path), move |model, path| {
             model.create_new(by, path)
         })
     }
 
     fn create_directories(&self, path: &Path) -> BoxFuture<io::Result<()>> {
         let (path, by) = (normalise(path), self.node());
-        let operation = Operation::look("create folders", &path);
-        self.carry_out(None, &operation, |model, _| {
+        let operation = Operation::name("create folders", &path);
+        self.carry_out(None, &operation, |model, verdict| {
+            model.check_room_for_name(&path, verdict.limit)?;
             Ok((model.create_directories(by, &path)?, None))
         })
     }

@@ -3,7 +3,7 @@
 //! Invariant: a draw inside an episode is made of its salt and of how often it was asked, so the
 //! same script does the same to the same requests in a world of any seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -51,6 +51,8 @@ pub(crate) fn added_delay(parameters: Parameters, bits: u64) -> u64 {
 pub(crate) enum DiskWish {
     /// Names, lengths.
     Look,
+    /// Makes a name.
+    Name,
     Read,
     Write,
     /// Makes bytes durable.
@@ -89,12 +91,51 @@ pub(crate) enum StoreFailure {
     Unanswered,
 }
 
+/// An episode that waits for its crash point.
+struct Waiting {
+    number: Number,
+    episode: Episode,
+    /// How often nodes have passed places of it that were armed.
+    seen: u64,
+}
+
+impl Waiting {
+    /// Takes note of a pass, the `count`-th of that place by that node; whether it was waited for.
+    fn is_due(&mut self, node: &str, place: &str, count: u64, now: u64) -> bool {
+        match &self.episode.at {
+            Trigger::Nanos(_) => false,
+            Trigger::Pass {
+                node: by,
+                place: at,
+                ordinal,
+            } => by == node && at == place && *ordinal == count,
+            Trigger::Armed {
+                from_nanos,
+                patience_nanos,
+                places,
+                ordinal,
+            } => {
+                let Some(passed) = now.checked_sub(*from_nanos) else {
+                    return false;
+                };
+                let more = passed.checked_div(*patience_nanos).unwrap_or(u64::MAX);
+                let armed = usize::try_from(more).unwrap_or(usize::MAX);
+                let mut armed = places.iter().take(armed.saturating_add(1));
+                self.seen += u64::from(armed.any(|armed| armed == place));
+                self.seen == *ordinal
+            }
+        }
+    }
+}
+
 /// All that is wrong in a world, what waits for a crash point, and what came of it.
 #[derive(Default)]
 pub(crate) struct Board {
     active: Vec<Active>,
-    waiting: Vec<(Number, Episode)>,
+    waiting: Vec<Waiting>,
     passes: BTreeMap<(String, &'static str), u64>,
+    /// Where nodes have lost their power, passing.
+    crashed_at: BTreeSet<&'static str>,
     /// Which family took a node down.
     downs: BTreeMap<String, FaultFamily>,
     healed: bool,
@@ -112,24 +153,42 @@ impl Board {
 
     /// Lets an episode wait for its crash point.
     pub(crate) fn await_pass(&mut self, number: Number, episode: Episode) {
-        self.waiting.push((number, episode));
+        self.waiting.push(Waiting {
+            number,
+            episode,
+            seen: 0,
+        });
     }
 
-    /// Counts a pass and takes out what was waiting for it.
-    pub(crate) fn pass(&mut self, node: &str, place: &'static str) -> Vec<(Number, Episode)> {
+    /// Counts a pass and takes out what was waiting for it, done to that node.
+    pub(crate) fn pass(
+        &mut self,
+        node: &str,
+        place: &'static str,
+        now: u64,
+    ) -> Vec<(Number, Episode)> {
         let count = self.passes.entry((node.to_owned(), place)).or_default();
         *count += 1;
         let count = *count;
-        let due = |episode: &Episode| match &episode.at {
-            Trigger::Nanos(_) => false,
-            Trigger::Pass {
-                node: by,
-                place: at,
-                ordinal,
-            } => by == node && at == place && *ordinal == count,
-        };
-        let due = self.waiting.extract_if(.., |(_, episode)| due(episode));
-        due.collect()
+        let due = |waiting: &mut Waiting| waiting.is_due(node, place, count, now);
+        let due = self.waiting.extract_if(.., due);
+        due.map(|mut waiting| {
+            if waiting.episode.target == Target::Passer {
+                waiting.episode.target = Target::Node(node.to_owned());
+            }
+            (waiting.number, waiting.episode)
+        })
+        .collect()
+    }
+
+    /// A node has lost its power there.
+    pub(crate) fn crashed(&mut self, place: &'static str) {
+        self.crashed_at.insert(place);
+    }
+
+    /// Where nodes have lost their power, passing.
+    pub(crate) fn crashed_at(&self) -> &BTreeSet<&'static str> {
+        &self.crashed_at
     }
 
     /// How often each node has passed each crash point.
@@ -199,7 +258,7 @@ impl Board {
                     self.effects.add(family, 1);
                     continue;
                 }
-                (FaultFamily::DiskEnospc, DiskWish::Write) => {
+                (FaultFamily::DiskEnospc, DiskWish::Name | DiskWish::Write) => {
                     let limit = verdict.limit.unwrap_or(u64::MAX);
                     verdict.limit = Some(limit.min(active.limit));
                     continue;

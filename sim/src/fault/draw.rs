@@ -18,6 +18,10 @@ const SECOND: u64 = 1_000 * MILLI;
 
 /// Faults may last that much of a window, in hundredths.
 const BUSY_HUNDREDTHS: u64 = 60;
+/// So many crash points are armed one after the other, if none comes twice.
+const PLACES_DRAWN: usize = 4;
+/// How many scripts of a thousand with some families arm crash points, beside those that draw it.
+const ARMED_PER_MILLE: u32 = 500;
 /// The longest of the long durations.
 const TAIL_MAX: u64 = 120 * SECOND;
 
@@ -80,7 +84,7 @@ impl Drawing<'_> {
             }
             TargetKind::Node => !nodes.is_empty() && !known.is_empty(),
             TargetKind::Link => nodes.len() > 1,
-            TargetKind::Disk => !self.targets.disks.is_empty(),
+            TargetKind::Disk => !self.disks(family).is_empty(),
             TargetKind::Store => self.targets.store,
         }
     }
@@ -102,6 +106,10 @@ impl Drawing<'_> {
         while chosen.len() < wanted {
             chosen.push(all.remove(index(&mut draws, all.len())));
         }
+        let armed = FaultFamily::CrashPoint;
+        if class == Class::Swarm && all.contains(&armed) && draws.chance(ARMED_PER_MILLE) {
+            chosen.push(armed);
+        }
         chosen
     }
 
@@ -113,7 +121,7 @@ impl Drawing<'_> {
     fn episode(&self, family: FaultFamily, ordinal: u64) -> Episode {
         let mut draws = self.draws("episode", family.name(), ordinal);
         let target = self.target(family, &mut draws);
-        let at = self.trigger(family, &target, &mut draws);
+        let at = self.trigger(family, &mut draws);
         let mut parameters = parameters(family, &mut draws);
         parameters.salt = (draws.next_u64() >> 32) as u32;
         Episode {
@@ -131,6 +139,7 @@ impl Drawing<'_> {
             TargetKind::Node if family == FaultFamily::RestartWiped => {
                 Target::Node(pick(draws, &self.targets.wipeable))
             }
+            TargetKind::Node if family == FaultFamily::CrashPoint => Target::Passer,
             TargetKind::Node => Target::Node(pick(draws, nodes)),
             TargetKind::Link => {
                 let from = index(draws, nodes.len());
@@ -140,21 +149,46 @@ impl Drawing<'_> {
                     to: nodes[(from + step) % nodes.len()].clone(),
                 }
             }
-            TargetKind::Disk => Target::Disk(pick(draws, &self.targets.disks)),
+            TargetKind::Disk => Target::Disk(pick(draws, &self.disks(family))),
             TargetKind::Store => Target::Store,
         }
     }
 
-    fn trigger(&self, family: FaultFamily, target: &Target, draws: &mut RandomStream) -> Trigger {
-        if let (FaultFamily::CrashPoint, Target::Node(node)) = (family, target) {
-            return Trigger::Pass {
-                node: node.clone(),
-                place: pick(draws, &self.targets.crash_points),
-                ordinal: log_between(draws, 1, 8),
-            };
-        }
+    /// The disks on which a family is felt: one that is only read has space enough.
+    fn disks(&self, family: FaultFamily) -> Vec<String> {
+        let of_reads = matches!(family, FaultFamily::DiskEio | FaultFamily::DiskSlow);
+        let read = if of_reads {
+            self.targets.read_disks.as_slice()
+        } else {
+            &[]
+        };
+        [read, &self.targets.disks].concat()
+    }
+
+    fn trigger(&self, family: FaultFamily, draws: &mut RandomStream) -> Trigger {
         let Window { start_nanos, .. } = self.window;
-        Trigger::Nanos(start_nanos + draws.below(self.window.nanos()))
+        let window = self.window.nanos();
+        if family != FaultFamily::CrashPoint {
+            return Trigger::Nanos(start_nanos + draws.below(window));
+        }
+        let from = start_nanos + draws.below(window / 4 * 3 + 1);
+        let mut places: Vec<String> = Vec::new();
+        for _ in 0..PLACES_DRAWN {
+            let place = pick(draws, &self.targets.crash_points);
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        Trigger::Armed {
+            from_nanos: from,
+            patience_nanos: draws.between(window / 16, window / 6).max(1),
+            places,
+            ordinal: if draws.chance(700) {
+                1
+            } else {
+                draws.between(2, 5)
+            },
+        }
     }
 
     fn duration(&self, family: FaultFamily, draws: &mut RandomStream) -> u64 {
@@ -187,19 +221,19 @@ fn mean_duration(family: FaultFamily) -> u64 {
         | FaultFamily::RestartWiped
         | FaultFamily::CrashPoint
         | FaultFamily::Clog
-        | FaultFamily::ConnectRefused
-        | FaultFamily::ConnectHang
         | FaultFamily::DiskEio
         | FaultFamily::BlobErrorBurst => SECOND,
         FaultFamily::CutBoth
         | FaultFamily::CutOneWay
-        | FaultFamily::DiskEnospc
+        | FaultFamily::ConnectRefused
+        | FaultFamily::ConnectHang
         | FaultFamily::DiskSlow
         | FaultFamily::DiskFsyncLost
         | FaultFamily::BlobUnanswered => 2 * SECOND,
         FaultFamily::SlowLink
         | FaultFamily::Reset
         | FaultFamily::Latency
+        | FaultFamily::DiskEnospc
         | FaultFamily::BlobLatency => 4 * SECOND,
         FaultFamily::ClockJump | FaultFamily::ClockDrift => 10 * SECOND,
     }
@@ -245,7 +279,14 @@ fn parameters(family: FaultFamily, draws: &mut RandomStream) -> Parameters {
             parameters.per_mille = share(draws, 50);
         }
         FaultFamily::DiskFsyncLost => parameters.per_mille = share(draws, 200),
-        FaultFamily::DiskEnospc => parameters.free_bytes = log_between(draws, 1, 64 << 10),
+        FaultFamily::DiskEnospc => {
+            let is_full = draws.chance(400);
+            parameters.free_bytes = if is_full {
+                0
+            } else {
+                log_between(draws, 1, 4 << 10)
+            };
+        }
         FaultFamily::ClockJump => {
             let far = log_between(draws, SECOND, 3_600 * SECOND);
             let far = i64::try_from(far).expect("an hour fits");
@@ -376,6 +417,7 @@ mod tests {
         Targets {
             nodes: ["a", "b", "c"].map(str::to_owned).to_vec(),
             wipeable: vec!["b".to_owned()],
+            read_disks: vec!["b".to_owned()],
             disks: vec!["a".to_owned(), "volume".to_owned()],
             store: true,
             crash_points: vec!["log.create".to_owned()],
@@ -410,7 +452,7 @@ mod tests {
             let stopping = script.0.iter().filter(|episode| !is_mild(episode.family));
             let spans = stopping.filter_map(|episode| match episode.at {
                 Trigger::Nanos(at) => Some((at, at + episode.duration_nanos)),
-                Trigger::Pass { .. } => None,
+                Trigger::Pass { .. } | Trigger::Armed { .. } => None,
             });
             let busy = covered(&spans.collect::<Vec<_>>());
             assert!(busy <= WINDOW.nanos() / 100 * BUSY_HUNDREDTHS, "{busy}");

@@ -26,6 +26,30 @@ pub enum Trigger {
         /// Which pass; the first is 1.
         ordinal: u64,
     },
+    /// When any node passes a crash point that is armed. The first place is armed at an instant;
+    /// each time that patience ends, the next one is armed as well, so that a place by which
+    /// nobody comes does not waste the episode.
+    Armed {
+        /// When the first place is armed, in nanoseconds since the start of the run.
+        from_nanos: u64,
+        /// After how many nanoseconds more the next place is armed.
+        patience_nanos: u64,
+        /// The crash points, the first one first.
+        places: Vec<String>,
+        /// Which pass of a place that is armed then; the first is 1.
+        ordinal: u64,
+    },
+}
+
+impl Trigger {
+    /// The crash point that the episode is meant for, if it waits for one.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            Self::Nanos(_) => None,
+            Self::Pass { place, .. } => Some(place),
+            Self::Armed { places, .. } => places.first().map(String::as_str),
+        }
+    }
 }
 
 /// To whom it is done.
@@ -34,6 +58,8 @@ pub enum Trigger {
 pub enum Target {
     /// A node.
     Node(String),
+    /// The node that passes the crash point for which the episode waits.
+    Passer,
     /// The link from one node to another; both directions for those that know no direction.
     Link {
         /// Where it begins.
@@ -51,7 +77,7 @@ impl Target {
     /// What kind of thing it is.
     pub const fn kind(&self) -> TargetKind {
         match self {
-            Self::Node(_) => TargetKind::Node,
+            Self::Node(_) | Self::Passer => TargetKind::Node,
             Self::Link { .. } => TargetKind::Link,
             Self::Disk(_) => TargetKind::Disk,
             Self::Store => TargetKind::Store,
@@ -63,6 +89,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node(node) => write!(f, "node {node}"),
+            Self::Passer => f.write_str("the node that passes"),
             Self::Link { from, to } => write!(f, "link {from} -> {to}"),
             Self::Disk(node) => write!(f, "disk of {node}"),
             Self::Store => f.write_str("store"),
@@ -162,6 +189,28 @@ pub enum EpisodeError {
         /// The crash point.
         place: String,
     },
+    /// A trigger that waits for no crash point at all.
+    #[error("{family} is armed at no crash point: name at least one")]
+    NoPlace {
+        /// The family.
+        family: FaultFamily,
+    },
+    /// The node that passes, where nobody does.
+    #[error(
+        "{family} is done to the node that passes, but waits for no crash point: name the node"
+    )]
+    NobodyPasses {
+        /// The family.
+        family: FaultFamily,
+    },
+    /// A crash at crash points that any node may pass.
+    #[error("{family} of {target} cannot unwind whoever passes: say \"passer\"")]
+    NotThePasser {
+        /// The family.
+        family: FaultFamily,
+        /// What the episode says.
+        target: Target,
+    },
     /// A crash at a crash point that another node passes.
     #[error("{family} of {target} cannot unwind {node}: name the node that passes")]
     OtherNode {
@@ -217,21 +266,41 @@ impl Episode {
             let per_mille = self.parameters.per_mille;
             return Err(EpisodeError::ShareTooLarge { family, per_mille });
         }
+        let passes = self.target == Target::Passer;
         match &self.at {
+            Trigger::Nanos(_) if passes => Err(EpisodeError::NobodyPasses { family }),
             Trigger::Nanos(_) => Ok(()),
-            Trigger::Pass {
-                place, ordinal: 0, ..
-            } => Err(EpisodeError::PassZero {
-                place: place.clone(),
-            }),
-            Trigger::Pass { node, .. } => self.check_unwinds(node),
+            Trigger::Pass { node, ordinal, .. } => {
+                self.check_ordinal(*ordinal)?;
+                self.check_unwinds(node)
+            }
+            Trigger::Armed { places, .. } if places.is_empty() => {
+                Err(EpisodeError::NoPlace { family })
+            }
+            Trigger::Armed { ordinal, .. } => {
+                self.check_ordinal(*ordinal)?;
+                if passes || !family.is_crash() {
+                    return Ok(());
+                }
+                let target = self.target.clone();
+                Err(EpisodeError::NotThePasser { family, target })
+            }
         }
+    }
+
+    fn check_ordinal(&self, ordinal: u64) -> Result<(), EpisodeError> {
+        if ordinal > 0 {
+            return Ok(());
+        }
+        Err(EpisodeError::PassZero {
+            place: self.at.place().unwrap_or_default().to_owned(),
+        })
     }
 
     fn check_unwinds(&self, node: &str) -> Result<(), EpisodeError> {
         let fits = match &self.target {
             Target::Node(target) => !self.family.is_crash() || target == node,
-            Target::Link { .. } | Target::Disk(_) | Target::Store => true,
+            Target::Passer | Target::Link { .. } | Target::Disk(_) | Target::Store => true,
         };
         if fits {
             return Ok(());
@@ -254,6 +323,18 @@ impl fmt::Display for Episode {
                 place,
                 ordinal,
             } => write!(f, "at pass {ordinal} of {place} by {node}")?,
+            Trigger::Armed {
+                from_nanos,
+                patience_nanos,
+                places,
+                ordinal,
+            } => {
+                let from = Duration::from_nanos(*from_nanos);
+                let patience = Duration::from_nanos(*patience_nanos);
+                let places = places.join(", ");
+                write!(f, "at pass {ordinal} of {places} after {from:?}")?;
+                write!(f, ", one more each {patience:?},")?;
+            }
         }
         write!(f, " for {:?}", Duration::from_nanos(self.duration_nanos))
     }
@@ -278,6 +359,32 @@ mod tests {
         episode.parameters.salt = u32::MAX;
         let text = toml::to_string(&episode).expect("an episode is a table");
         assert_eq!(toml::from_str(&text), Ok(episode), "{text}");
+    }
+
+    fn armed(places: &[&str]) -> Trigger {
+        Trigger::Armed {
+            from_nanos: 5,
+            patience_nanos: 7,
+            places: places.iter().map(|&place| place.to_owned()).collect(),
+            ordinal: 1,
+        }
+    }
+
+    #[test]
+    fn an_armed_episode_of_a_plan_is_read_back() {
+        let at = armed(&["log.create", "stage.synced"]);
+        let episode = Episode::new(at, FaultFamily::CrashPoint, Target::Passer);
+        let text = toml::to_string(&episode).expect("an episode is a table");
+        assert_eq!(toml::from_str(&text), Ok(episode), "{text}");
+    }
+
+    #[test]
+    fn only_the_node_that_passes_is_unwound_by_an_armed_crash() {
+        let check = |at, target| Episode::new(at, FaultFamily::CrashPoint, target).check();
+        assert_eq!(check(armed(&["log.create"]), Target::Passer), Ok(()));
+        assert!(check(armed(&["log.create"]), node()).is_err());
+        assert!(check(armed(&[]), Target::Passer).is_err());
+        assert!(check(Trigger::Nanos(0), Target::Passer).is_err());
     }
 
     #[test]

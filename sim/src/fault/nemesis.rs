@@ -3,6 +3,8 @@
 //! Invariant: it does what stands in the script and draws nothing; an empty script sets no timer
 //! and leaves no trace. After [`Nemesis::heal`] nothing is wrong any more and nothing will be.
 
+use std::collections::BTreeSet;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::board::Number;
@@ -49,7 +51,9 @@ impl Nemesis {
                 Trigger::Nanos(at) => {
                     sim.act_at(at, move |sim| sim.begin(number, &episode));
                 }
-                Trigger::Pass { .. } => lock(sim.board()).await_pass(number, episode),
+                Trigger::Pass { .. } | Trigger::Armed { .. } => {
+                    lock(sim.board()).await_pass(number, episode);
+                }
             }
         }
         Ok(Self { world: sim.clone() })
@@ -85,14 +89,24 @@ impl SimWorld {
             .collect()
     }
 
+    /// The crash points at which a node has lost its power.
+    pub fn crashed_at(&self) -> BTreeSet<&'static str> {
+        lock(self.board()).crashed_at().clone()
+    }
+
     /// A node passes a crash point: whether that is the end of its life.
     pub(crate) fn pass(&self, node: &str, place: &'static str) -> bool {
         let generation = self.generation(node);
-        let due = lock(self.board()).pass(node, place);
+        let now = self.now_nanos();
+        let due = lock(self.board()).pass(node, place, now);
         for (number, episode) in due {
             self.begin(number, &episode);
         }
-        self.generation(node) != generation
+        let crashed = self.generation(node) != generation;
+        if crashed {
+            lock(self.board()).crashed(place);
+        }
+        crashed
     }
 
     fn begin(&self, number: Number, episode: &Episode) {
@@ -107,8 +121,8 @@ impl SimWorld {
         match &episode.target {
             Target::Node(node) => self.begin_at_node(number, episode, node),
             Target::Link { from, to } => self.begin_at_link(number, episode, from, to, until),
-            // They ask the board.
-            Target::Disk(_) | Target::Store => {}
+            // The first two ask the board; who passes has been named.
+            Target::Disk(_) | Target::Store | Target::Passer => {}
         }
         self.act_at(until, move |sim| sim.end(number));
     }
@@ -121,7 +135,7 @@ impl SimWorld {
                     || matches!(episode.family, FaultFamily::Pause | FaultFamily::Zombie);
                 node == SUPERVISOR || stops && !self.is_up(node)
             }
-            Target::Link { .. } | Target::Disk(_) | Target::Store => false,
+            Target::Passer | Target::Link { .. } | Target::Disk(_) | Target::Store => false,
         }
     }
 
@@ -131,7 +145,11 @@ impl SimWorld {
                 let used = lock(&self.site(node).disk).used_bytes();
                 used.saturating_add(episode.parameters.free_bytes)
             }
-            Target::Disk(_) | Target::Node(_) | Target::Link { .. } | Target::Store => u64::MAX,
+            Target::Disk(_)
+            | Target::Node(_)
+            | Target::Passer
+            | Target::Link { .. }
+            | Target::Store => u64::MAX,
         }
     }
 
@@ -216,7 +234,7 @@ impl SimWorld {
                     connection.arm(self);
                 }
             }
-            Target::Disk(_) | Target::Store => {}
+            Target::Disk(_) | Target::Store | Target::Passer => {}
         }
     }
 

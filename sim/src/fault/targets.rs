@@ -53,11 +53,13 @@ pub struct Targets {
     pub nodes: Vec<String>,
     /// Those among them whose own disk may be lost: it holds no sole copy of anything.
     pub wipeable: Vec<String>,
-    /// Nodes whose disks may fail; [`VOLUME`](crate::VOLUME) is the shared one.
+    /// Nodes whose disks may fail and be slow, but are only read.
+    pub read_disks: Vec<String>,
+    /// Nodes whose disks may fail in every way; [`VOLUME`](crate::VOLUME) is the shared one.
     pub disks: Vec<String>,
     /// Whether the blob store may fail.
     pub store: bool,
-    /// Crash points that are worth a crash.
+    /// Crash points that are worth a crash; one that is named twice is drawn twice as often.
     pub crash_points: Vec<String>,
     /// Time-outs of the engine: a fifth of the durations lies around one of them.
     pub timeouts: Vec<Duration>,

@@ -19,9 +19,7 @@ use super::JobFunction;
 use super::phases::Phases;
 use super::ran::{Ran, Watching};
 use crate::counters::lock;
-use crate::fault::{
-    Class, Episode, FaultFamily, FaultScript, Nemesis, Target, TargetKind, Targets, Trigger,
-};
+use crate::fault::{FaultScript, Nemesis};
 use crate::finding::Finding;
 use crate::judge::{Invariant, LivenessBounds};
 use crate::life::Generation;
@@ -34,35 +32,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const PROCESS_PAUSE: Duration = Duration::from_millis(500);
 /// How long the supervisor waits for an answer to what it asks.
 const ANSWER_WAIT: Duration = Duration::from_millis(200);
-/// How often a script that would hardly be felt is drawn again.
-const REDRAWS_MAX: u64 = 32;
-/// So many episodes on links are felt, mostly.
-const LINK_EPISODES_MIN: usize = 5;
 /// So many failures after healing say that the job has given up.
 const FAILURES_MAX: u32 = 3;
-
-/// The crash points of a checkpoint, of a restore and of a commit.
-pub const CRASH_POINTS: &[&str] = &[
-    "checkpoint.trigger",
-    "snapshot.align",
-    "snapshot.synchronous",
-    "snapshot.upload",
-    "snapshot.acknowledge",
-    "checkpoint.publish.metadata",
-    "checkpoint.publish.record",
-    "log.create",
-    "log.created",
-    "checkpoint.published",
-    "checkpoint.notify",
-    "snapshot.complete",
-    "stage.synced",
-    "commit.begin",
-    "publish.done",
-    "commit.done",
-    "restore.plan",
-    "restore.fetch",
-    "restore.open",
-];
 
 /// A job, its cluster, and what happens to them.
 pub struct SimCluster {
@@ -104,46 +75,7 @@ struct Processes {
 }
 
 impl SimCluster {
-    /// What a script may hurt in a cluster of this size; disks only if the job has files on the
-    /// shared one.
-    pub fn targets(settings: &Settings, masters: u32, has_files: bool) -> Targets {
-        let nodes = Self::nodes(settings, masters);
-        let disks = has_files.then(|| crate::VOLUME.to_owned());
-        Targets {
-            wipeable: nodes.clone(),
-            nodes,
-            disks: disks.into_iter().collect(),
-            store: true,
-            crash_points: CRASH_POINTS.iter().map(|&place| place.to_owned()).collect(),
-            timeouts: vec![
-                settings.heartbeat_timeout,
-                settings.checkpoint_timeout,
-                leader_timeout(settings),
-            ],
-        }
-    }
-
-    /// Draws what goes wrong.
-    pub fn draw_faults(
-        seed: u64,
-        class: Class,
-        settings: &Settings,
-        masters: u32,
-        has_files: bool,
-        phases: &Phases,
-    ) -> FaultScript {
-        let targets = Self::targets(settings, masters, has_files);
-        let draw = |seed| FaultScript::draw(seed, class, &targets, phases.window());
-        let drawn = (0..REDRAWS_MAX).map(|redraw| draw(seed ^ redraw << 40));
-        let mut scripts = drawn.filter(|script| class == Class::Calm || will_be_felt(script));
-        let mut script = scripts.next().unwrap_or_else(|| draw(seed));
-        for episode in &mut script.0 {
-            seat(episode, settings, masters);
-        }
-        script
-    }
-
-    fn nodes(settings: &Settings, masters: u32) -> Vec<String> {
+    pub(super) fn nodes(settings: &Settings, masters: u32) -> Vec<String> {
         let masters = (0..masters).map(master_node);
         let task_managers = (0..settings.task_managers).map(super::task_manager_node);
         masters.chain(task_managers).collect()
@@ -433,49 +365,8 @@ impl Processes {
     }
 }
 
-/// Gives a crash at a marked place to a node that comes by there.
-fn seat(episode: &mut Episode, settings: &Settings, masters: u32) {
-    let Trigger::Pass { node, place, .. } = &mut episode.at else {
-        return;
-    };
-    let of_masters = ["checkpoint.", "log.", "restore.plan"];
-    let is_of_master = of_masters.iter().any(|prefix| place.starts_with(prefix));
-    if is_of_master == node.starts_with(MASTER) {
-        return;
-    }
-    let salt = episode.parameters.salt;
-    *node = if is_of_master {
-        master_node(salt % masters)
-    } else {
-        super::task_manager_node(salt % settings.task_managers)
-    };
-    episode.target = Target::Node(node.clone());
-}
-
-/// Whether faults of a script meet somebody: doors only matter to those who come, many links carry
-/// little, and many jobs write little.
-fn will_be_felt(script: &FaultScript) -> bool {
-    let count = |is_one: fn(FaultFamily) -> bool| {
-        let episodes = script.0.iter();
-        episodes.filter(|episode| is_one(episode.family)).count()
-    };
-    let of_nodes_or_store = count(|family| match family.target_kind() {
-        TargetKind::Node => !matches!(
-            family,
-            FaultFamily::ConnectRefused
-                | FaultFamily::ConnectHang
-                | FaultFamily::CrashPoint
-                | FaultFamily::ClockJump
-        ),
-        TargetKind::Store => true,
-        TargetKind::Link | TargetKind::Disk => false,
-    });
-    let of_links = count(|family| family.target_kind() == TargetKind::Link);
-    of_nodes_or_store >= 1 || of_links >= LINK_EPISODES_MIN
-}
-
 /// How long the log may show no leader: the settings file does not say.
-fn leader_timeout(settings: &Settings) -> Duration {
+pub(super) fn leader_timeout(settings: &Settings) -> Duration {
     settings
         .heartbeat_timeout
         .clamp(Duration::from_secs(1), Duration::from_secs(6))

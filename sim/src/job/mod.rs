@@ -1,12 +1,13 @@
 //! Runs a user's job on a simulated cluster: the job master and each task manager have a node of
 //! their own, make their own graph and share nothing but connections.
 //!
-//! Reading order: [`SimJob`] (nothing goes wrong) → [`SimCluster`] (everything does) → [`Phases`]
-//! → [`Ran`] (what was seen of it) → [`draw_settings`].
+//! Reading order: [`SimJob`] (nothing goes wrong) → [`SimCluster`] (everything does) →
+//! [`DiskUse`] (what may) → [`Phases`] → [`Ran`] (what was seen of it) → [`draw_settings`].
 //!
 //! Invariant: what is run here is the production code of every room; only the world is another one.
 
 mod cluster;
+mod menu;
 mod phases;
 mod ran;
 mod settings;
@@ -23,7 +24,8 @@ use sameriver_runtime::{Address, Lane};
 
 use crate::{Finding, SimWorld};
 
-pub use cluster::{CRASH_POINTS, SimCluster};
+pub use cluster::SimCluster;
+pub use menu::{CRASH_POINTS, DiskUse};
 pub use phases::Phases;
 pub use ran::{Promised, Ran, STORE_FORMAT};
 pub use settings::{CHECKPOINTS, draw_class, draw_lasting_settings, draw_settings};

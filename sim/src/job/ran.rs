@@ -12,7 +12,7 @@ use sameriver_runtime::Monotonic;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::VOLUME;
-use crate::fault::{FaultScript, Trigger};
+use crate::fault::FaultScript;
 use crate::finding::Finding;
 use crate::judge::{
     self, AfterHealing, Compared, CutMode, Fact, History, Legal, LivenessBounds, Look, StoreEvent,
@@ -254,7 +254,8 @@ fn figures(sim: &SimWorld, history: &History, faults: &FaultScript) -> Figures {
     let mut figures = Figures {
         enabled: faults.families(),
         effects: sim.effects(),
-        crashed_at: crashed_at(sim, faults),
+        armed_at: armed_at(faults),
+        crashed_at: sim.crashed_at().into_iter().map(str::to_owned).collect(),
         checkpoints: history.publications().count(),
         ..Figures::default()
     };
@@ -275,22 +276,8 @@ fn figures(sim: &SimWorld, history: &History, faults: &FaultScript) -> Figures {
     figures
 }
 
-/// The crash points whose pass came about at which the script crashes a node.
-fn crashed_at(sim: &SimWorld, faults: &FaultScript) -> BTreeSet<String> {
-    let passes = sim.crash_points();
-    let passed = |by: &str, at: &str| {
-        let mut all = passes.iter();
-        let found = all.find(|(node, place, _)| node == by && *place == at);
-        found.map_or(0, |(_, _, count)| *count)
-    };
-    let crashes = faults.0.iter().filter(|episode| episode.family.is_crash());
-    let points = crashes.filter_map(|episode| match &episode.at {
-        Trigger::Pass {
-            node,
-            place,
-            ordinal,
-        } if passed(node, place) >= *ordinal => Some(place.clone()),
-        Trigger::Pass { .. } | Trigger::Nanos(_) => None,
-    });
-    points.collect()
+/// The crash points that the script is meant for.
+fn armed_at(faults: &FaultScript) -> BTreeSet<String> {
+    let places = faults.0.iter().filter_map(|episode| episode.at.place());
+    places.map(str::to_owned).collect()
 }

@@ -18,7 +18,9 @@ use super::reference::AnyReference;
 use crate::arrivals::{ArrivalSchedule, Arrivals};
 use crate::fault::{Class, FaultScript};
 use crate::finding::Finding;
-use crate::job::{JobFunction, Phases, Promised, SimCluster, draw_class, draw_lasting_settings};
+use crate::job::{
+    DiskUse, JobFunction, Phases, Promised, SimCluster, draw_class, draw_lasting_settings,
+};
 use crate::judge::{self, CutMode, DeclaredOrder, Legal, WentThrough};
 use crate::plan::Plan;
 use crate::sim_world::SimWorld;
@@ -177,7 +179,14 @@ impl Trial {
             seed,
             schedule_seed: seed,
             class,
-            faults: SimCluster::draw_faults(seed, class, &settings, masters, false, &phases),
+            faults: SimCluster::draw_faults(
+                seed,
+                class,
+                &settings,
+                masters,
+                DiskUse::default(),
+                &phases,
+            ),
             settings,
             workload: toml::Table::try_from(workload).expect("numbers are plain data"),
             expectation: None,

@@ -75,6 +75,27 @@ fn a_full_disk_takes_a_part_until_there_is_room() {
 }
 
 #[test]
+fn a_full_disk_takes_no_new_name_and_tells_so_its_own_nodes_only() {
+    holds(|sim| async move {
+        let world = sim.node("a");
+        let kept = create(&world, "data/kept").await;
+        let none = Parameters::default();
+        let nemesis = begin(&sim, now(FaultFamily::DiskEnospc, disk(VOLUME), none)).await;
+        let made = world.disk().create_new(Path::new("data/new")).await;
+        assert_eq!(made.err().unwrap().kind(), ErrorKind::StorageFull);
+        let folders = world.disk().create_directories(Path::new("data/folder"));
+        assert_eq!(folders.await.unwrap_err().kind(), ErrorKind::StorageFull);
+        let full = kept.append(text("x")).await.unwrap_err();
+        assert_eq!(full.kind(), ErrorKind::StorageFull);
+        create(&world, "own").await.append(text("x")).await.unwrap();
+        nemesis.heal();
+        create(&world, "data/new").await;
+        assert_eq!(sim.effects().count(FaultFamily::DiskEnospc), 3);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_slow_disk_takes_longer() {
     holds(|sim| async move {
         let file = create(&sim.node("a"), "file").await;

@@ -9,7 +9,7 @@ use sameriver_model::probe::{Probe, crash_point, observe};
 use sameriver_runtime::io::AsyncReadExt as _;
 use sameriver_runtime::{Lane, World};
 use sameriver_sim::{
-    Episode, FaultFamily, Generation, Limits, Parameters, Seen, SimWorld, Trigger, run_seed,
+    Episode, FaultFamily, Generation, Limits, Parameters, Seen, SimWorld, Target, Trigger, run_seed,
 };
 
 use crate::rig::{SECOND, begin, connected, holds, node, now};
@@ -119,6 +119,42 @@ fn a_crash_point_ends_the_life_at_its_pass_and_nothing_behind_it_happens() {
         // The passes of all lives are counted: the second life meets no episode.
         assert_eq!(count.load(Ordering::Relaxed), 4);
         assert_eq!(sim.crash_points(), [("worker".to_owned(), PLACE, 5)]);
+        assert_eq!(sim.effects().count(FaultFamily::CrashPoint), 1);
+        Ok(())
+    });
+}
+
+/// A crash that is armed at two places, the second one a second after the first.
+fn armed(places: [&str; 2]) -> Episode {
+    let at = Trigger::Armed {
+        from_nanos: 2_000_000_000,
+        patience_nanos: 1_000_000_000,
+        places: places.map(str::to_owned).to_vec(),
+        ordinal: 2,
+    };
+    Episode::new(at, FaultFamily::CrashPoint, Target::Passer).lasting(SECOND)
+}
+
+#[test]
+fn an_armed_crash_hits_who_passes_and_falls_back_to_a_place_by_which_somebody_comes() {
+    holds(|sim| async move {
+        for name in ["first", "second"] {
+            sim.boot(name, move |world| {
+                spawn(&world.clone(), async move {
+                    while name == "second" {
+                        world.sleep(Duration::from_millis(100)).await;
+                        crash_point(PLACE);
+                    }
+                });
+            });
+        }
+        let _nemesis = begin(&sim, armed(["test.nobody", PLACE])).await;
+        sim.supervisor().sleep(Duration::from_millis(2_950)).await;
+        assert!(sim.is_up("second"), "the place is not armed yet");
+        sim.supervisor().sleep(Duration::from_millis(350)).await;
+        assert!(sim.is_up("first") && !sim.is_up("second"));
+        assert_eq!(sim.crashed_at().into_iter().collect::<Vec<_>>(), [PLACE]);
+        sim.supervisor().sleep(SECOND).await;
         assert_eq!(sim.effects().count(FaultFamily::CrashPoint), 1);
         Ok(())
     });

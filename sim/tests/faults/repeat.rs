@@ -70,6 +70,7 @@ fn targets() -> Targets {
     Targets {
         nodes: NODES.map(str::to_owned).to_vec(),
         wipeable: NODES.map(str::to_owned).to_vec(),
+        read_disks: vec!["b".to_owned()],
         disks: vec!["a".to_owned(), VOLUME.to_owned()],
         store: true,
         crash_points: vec!["test.round".to_owned()],
