@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const BYTES_MIN: u64 = spec::KEYS * 16;
 /// The job master is the process that is started first.
 const MASTER: usize = 0;
+/// Then come the task managers, in the order of their indices.
+const FIRST_TASK_MANAGER: usize = 1;
 /// How the log of the job master tells that the job does not run any more.
 const DETECTED: &str = "from=running";
 
@@ -31,29 +33,32 @@ struct Case {
     blow: Blow,
     interval: Duration,
     timeout: Duration,
+    /// Whether a supervisor starts the process again at once.
+    is_replaced: bool,
     /// What Flink took to its first record; see `SPECIFICATION.md`.
     flink: &'static str,
 }
 
-const CASES: [Case; 3] = [
+impl Case {
+    const fn new(blow: Blow, interval: u64, timeout: u64, flink: &'static str) -> Self {
+        Self {
+            blow,
+            interval: Duration::from_secs(interval),
+            timeout: Duration::from_secs(timeout),
+            is_replaced: false,
+            flink,
+        }
+    }
+}
+
+const CASES: [Case; 4] = [
+    Case::new(Blow::Kill, 10, 50, "19.8 s"),
+    Case::new(Blow::Kill, 1, 4, "4.2 s"),
     Case {
-        blow: Blow::Kill,
-        interval: Duration::from_secs(10),
-        timeout: Duration::from_secs(50),
-        flink: "19.8 s",
+        is_replaced: true,
+        ..Case::new(Blow::Kill, 1, 4, "-")
     },
-    Case {
-        blow: Blow::Kill,
-        interval: Duration::from_secs(1),
-        timeout: Duration::from_secs(4),
-        flink: "4.2 s",
-    },
-    Case {
-        blow: Blow::Stop,
-        interval: Duration::from_secs(1),
-        timeout: Duration::from_secs(4),
-        flink: "-",
-    },
+    Case::new(Blow::Stop, 1, 4, "-"),
 ];
 
 /// How much is measured.
@@ -121,7 +126,7 @@ impl Case {
     fn run(self, name: &str, trials: Trials) -> Result<Trial, BenchError> {
         let folder = Folder::new(name).map_err(BenchError::Store)?;
         let store = folder.path().display().to_string();
-        let mut cluster = Cluster::start(&Terms {
+        let mut cluster = Cluster::start(Terms {
             store: store.clone(),
             heartbeat_interval: self.interval.as_millis() as u64,
             heartbeat_timeout: self.timeout.as_millis() as u64,
@@ -132,6 +137,9 @@ impl Case {
         cluster.processes.wait_for(trials.runs_for, |_| false);
         let struck = cluster.processes.strike(victim.process, self.blow);
         let struck = struck.map_err(BenchError::Process)?;
+        if self.is_replaced {
+            cluster.task_manager(victim.process - FIRST_TASK_MANAGER)?;
+        }
         let patience = self.timeout + PATIENCE;
         let detected = cluster.wait("the detection of the failure", patience, |said| {
             said.process == MASTER && said.line.contains(DETECTED)
@@ -156,28 +164,37 @@ impl Case {
 /// The processes of one trial.
 struct Cluster {
     processes: Processes,
+    terms: Terms,
+    /// Where the job master listens.
+    address: String,
 }
 
 impl Cluster {
-    fn start(terms: &Terms) -> Result<Self, BenchError> {
+    fn start(terms: Terms) -> Result<Self, BenchError> {
         let mut cluster = Self {
             processes: Processes::default(),
+            terms,
+            address: String::new(),
         };
-        cluster.process(terms, &["jobmaster".to_owned()])?;
+        cluster.process(["jobmaster".to_owned()])?;
         let listens = |said: &Said| said.line.starts_with(LISTENS);
         let listens = cluster.wait("the job master", PATIENCE, listens)?;
-        let address = listens.line[LISTENS.len()..].to_owned();
-        for index in 0..TASK_MANAGERS {
-            let role = ["taskmanager".to_owned(), index.to_string(), address.clone()];
-            cluster.process(terms, &role)?;
+        listens.line[LISTENS.len()..].clone_into(&mut cluster.address);
+        for index in 0..TASK_MANAGERS as usize {
+            cluster.task_manager(index)?;
         }
         Ok(cluster)
     }
 
-    fn process(&mut self, terms: &Terms, role: &[String]) -> Result<(), BenchError> {
+    fn task_manager(&mut self, index: usize) -> Result<(), BenchError> {
+        let address = self.address.clone();
+        self.process(["taskmanager".to_owned(), index.to_string(), address])
+    }
+
+    fn process(&mut self, role: impl IntoIterator<Item = String>) -> Result<(), BenchError> {
         let mut arguments = vec!["node".to_owned()];
-        arguments.extend(terms.arguments());
-        arguments.extend_from_slice(role);
+        arguments.extend(self.terms.arguments());
+        arguments.extend(role);
         let started = self.processes.start(&arguments);
         started.map(drop).map_err(BenchError::Process)
     }
@@ -240,9 +257,10 @@ impl Case {
         let whole: fn(&Trial) -> Duration = |trial| trial.detection + trial.first;
         let each = trials.iter().map(whole).map(millis);
         let each: Vec<String> = each.map(|each| format!("{each:.0}")).collect();
-        let blow = match self.blow {
-            Blow::Kill => "SIGKILL",
-            Blow::Stop => "SIGSTOP",
+        let blow = match (self.blow, self.is_replaced) {
+            (Blow::Kill, false) => "SIGKILL",
+            (Blow::Kill, true) => "SIGKILL, started again at once",
+            (Blow::Stop, _) => "SIGSTOP",
         };
         writeln!(
             f,
