@@ -38,16 +38,20 @@ fn main() -> ExitCode {
         return ExitCode::from(64);
     };
     let binary = std::path::absolute(&binary).unwrap_or(binary);
+    let folder = line.folder.unwrap_or_else(std::env::temp_dir);
     let wish = Wish {
         binary,
-        folder: line.folder.unwrap_or_else(std::env::temp_dir),
+        folder: std::path::absolute(&folder).unwrap_or(folder),
         runs: line.runs,
         seed: line.seed,
         is_quick: line.quick,
     };
-    if run::all(&wish) == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match run::all(&wish) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }

@@ -69,17 +69,10 @@ impl Counts {
 
 impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            kills,
-            in_restore,
-            leaders,
-            zombies,
-        } = self;
-        write!(
-            f,
-            "{kills} SIGKILLs ({in_restore} during restore), {leaders} changes of leader, {zombies} \
-             zombies"
-        )
+        let (kills, in_restore) = (self.kills, self.in_restore);
+        write!(f, "{kills} SIGKILLs ({in_restore} during restore), ")?;
+        let (leaders, zombies) = (self.leaders, self.zombies);
+        write!(f, "{leaders} changes of leader, {zombies} zombies")
     }
 }
 

@@ -42,8 +42,18 @@ struct Passed {
     lasted: Duration,
 }
 
-/// Makes the runs; how many have failed.
-pub fn all(wish: &Wish) -> u64 {
+/// Makes the runs, with a copy of the binary, so that it is the same to the end; how many have
+/// failed.
+///
+/// # Errors
+/// A sentence, when the folder cannot be written.
+pub fn all(wish: &Wish) -> Result<u64, String> {
+    let name = format!("sameriver-havoc-{}", std::process::id());
+    let top = wish.folder.join(name);
+    let broken = |error| format!("{}: {error}", top.display());
+    std::fs::create_dir_all(&top).map_err(broken)?;
+    let binary = top.join("sameriver");
+    std::fs::copy(&wish.binary, &binary).map_err(broken)?;
     let mut failed = 0;
     for (number, seed) in (1..=wish.runs).zip(wish.seed..) {
         let plan = if wish.is_quick {
@@ -51,31 +61,27 @@ pub fn all(wish: &Wish) -> u64 {
         } else {
             Plan::long(seed)
         };
-        println!("run {number} of {}, seed {seed}: {plan}", wish.runs);
-        let name = format!("sameriver-havoc-{}-{seed}", std::process::id());
-        let folder = wish.folder.join(name);
-        match one(&wish.binary, &folder, &plan) {
+        let run = format!("run {number} of {}, seed {seed}", wish.runs);
+        println!("{run}: {plan}");
+        let folder = top.join(format!("seed-{seed}"));
+        match one(&binary, &folder, &plan) {
             Ok(passed) => {
-                println!(
-                    "run {number} of {}, seed {seed}: passed, {passed}",
-                    wish.runs
-                );
+                println!("{run}: passed, {passed}");
                 // What stays behind of a run that passed does no harm.
                 let _ = std::fs::remove_dir_all(&folder);
             }
             Err(error) => {
                 failed += 1;
-                let at = folder.display();
-                println!(
-                    "run {number} of {}, seed {seed}: FAILED: {error}",
-                    wish.runs
-                );
-                println!("  its files and logs are kept in {at}");
+                println!("{run}: FAILED: {error}");
+                println!("  its files and logs are kept in {}", folder.display());
             }
         }
     }
+    if failed == 0 {
+        let _ = std::fs::remove_dir_all(&top);
+    }
     println!("{} of {} runs passed", wish.runs - failed, wish.runs);
-    failed
+    Ok(failed)
 }
 
 fn one(binary: &Path, folder: &Path, plan: &Plan) -> Outcome<Passed> {
