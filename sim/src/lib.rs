@@ -38,6 +38,7 @@ pub(crate) mod observer;
 pub mod plan;
 pub mod planted;
 pub mod probe_log;
+pub mod proof;
 pub(crate) mod quiet_panics;
 pub mod self_check;
 pub(crate) mod services;

@@ -19,7 +19,7 @@ pub struct Promise {
     pub claim: String,
     /// What holds it.
     pub check: Check,
-    /// The planted bug that the check catches, as a path from the top folder.
+    /// The planted bug that the check catches, as a path from the top folder; or a folder of them.
     pub catches: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is printed and counted follows the order of the seeds, not that of the threads.
 
+use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -82,6 +83,9 @@ impl Campaign {
 /// Carries out `sim SCENARIO`.
 pub(super) fn execute(arguments: &SimArguments) -> Ended {
     one_seed_to_trace(arguments)?;
+    if let Err(finding) = sameriver_sim::proof::harness() {
+        return report_harness(arguments, &finding);
+    }
     let mut campaign = Campaign::new(
         choose(&arguments.scenario)?,
         arguments.class.map(Class::from),
@@ -148,6 +152,18 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
     }
     print(&report.text(&summary))?;
     Ok(report.exit(code, &summary))
+}
+
+/// No seed shows anything in a world that does not hurt, or to a judge that does not look.
+fn report_harness(arguments: &SimArguments, finding: &Finding) -> Ended {
+    complain(&finding.to_string());
+    if let Some(path) = &arguments.findings {
+        let mut list = FindingList::default();
+        list.add(None, finding);
+        let written = list.write(path);
+        written.map_err(|message| (Exit::CannotCreate, message))?;
+    }
+    Ok(ExitCode::from(finding.kind.exit_code()))
 }
 
 fn one_seed_to_trace(arguments: &SimArguments) -> Result<(), (Exit, String)> {

@@ -1,8 +1,8 @@
 //! Tries planted bugs: `planted [--seeds N] [--fresh] [--page] [--sample K --commit HASH] [ID..]`.
 //!
 //! Invariant: exits with 0 only when every chosen bug was caught, or its file says why it is not,
-//! and at least one was chosen; 1 when one was not, 6 when one could not be tried, 64 for a wrong
-//! command line.
+//! and at least one was chosen, and of all enough were caught soon and as expected; 1 when not, 6
+//! when one could not be tried, 64 for a wrong command line.
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 #![expect(
     clippy::disallowed_methods,
@@ -123,10 +123,11 @@ fn execute(line: &Line) -> Result<bool, Failure> {
     if line.page {
         std::fs::write(top.join(PAGE), page.text()).map_err(Failure::Page)?;
     }
-    let missed = |(bug, catch): &&(&PlantedBug, Catch)| {
+    let missed = |(bug, catch): &(&PlantedBug, Catch)| {
         !catch.is_caught(bug) && (bug.unfound.is_none() || catch.too_crude.is_some())
     };
-    Ok(rows.iter().find(missed).is_none())
+    let is_whole = line.ids.is_empty() && line.sample.is_none();
+    Ok(!rows.iter().any(missed) && (!is_whole || page.is_enough()))
 }
 
 fn try_all<'a>(

@@ -48,16 +48,24 @@ pub struct Page<'a> {
     pub rows: &'a [(&'a PlantedBug, Catch)],
 }
 
+#[derive(Default)]
+struct Counts {
+    engine: usize,
+    caught: usize,
+    /// Within few seeds.
+    soon: usize,
+    expected: usize,
+    world: usize,
+    world_caught: usize,
+}
+
 type Row<'a> = &'a (&'a PlantedBug, Catch);
 
 impl<'a> Page<'a> {
     /// The page, as Markdown.
     pub fn text(&self) -> String {
-        let all = self.rows.iter();
-        let (engine, world): (Vec<Row<'a>>, Vec<Row<'a>>) =
-            all.partition(|(bug, _)| bug.is_of_the_engine());
         let (commit, seeds) = (self.commit, self.seeds);
-        let tables = [table(&engine), table(&world)];
+        let tables = [true, false].map(|engine| table(self.bugs(engine)));
         let mut text = format!(
             "{HEAD}\nThis page was written at commit {commit} by\n\n\
              ```text\ncargo run --release -p sameriver-sim --bin planted -- --seeds {seeds} \
@@ -83,30 +91,56 @@ impl<'a> Page<'a> {
 
     /// The percentages of the engine's bugs, and how the world's defects ended.
     pub fn summary(&self) -> String {
-        let of = |is: bool| move |row: &&Row<'_>| row.0.is_of_the_engine() == is;
-        let rows: Vec<Row<'_>> = self.rows.iter().collect();
-        let engine: Vec<Row<'_>> = rows.iter().filter(of(true)).copied().collect();
-        let world: Vec<Row<'_>> = rows.iter().filter(of(false)).copied().collect();
-        let rooms: BTreeSet<&str> = engine.iter().map(|(bug, _)| bug.room()).collect();
-        let museum = count(&engine, |bug, _| bug.museum);
-        let caught = |bug: &PlantedBug, catch: &Catch| catch.is_caught(bug);
-        let soon = |bug: &PlantedBug, catch: &Catch| {
-            catch.is_caught(bug) && catch.seeds.is_some_and(|seeds| seeds <= FEW)
-        };
-        let expected = |bug: &PlantedBug, catch: &Catch| catch.is_expected(bug);
+        let counts = self.counts();
+        let engine: Vec<&PlantedBug> = self.bugs(true).map(|(bug, _)| *bug).collect();
+        let rooms: BTreeSet<&str> = engine.iter().map(|bug| bug.room()).collect();
+        let museum = engine.iter().filter(|bug| bug.museum).count();
+        let share = |part: usize| part * 100 / counts.engine.max(1);
         format!(
             "**{} bugs in {} rooms of the engine, {museum} of them real ones of other engines: \
-             {} caught within {} seeds, {} within {FEW}, {} by the oracle that is expected.** \
-             Of {} defects of the world {} were caught.",
-            engine.len(),
+             {} % caught within {} seeds, {} % within {FEW}, {} % by the oracle that is \
+             expected.** Of {} defects of the world {} were caught.",
+            counts.engine,
             rooms.len(),
-            share(count(&engine, caught), engine.len()),
+            share(counts.caught),
             self.seeds,
-            share(count(&engine, soon), engine.len()),
-            share(count(&engine, expected), engine.len()),
-            world.len(),
-            count(&world, caught),
+            share(counts.soon),
+            share(counts.expected),
+            counts.world,
+            counts.world_caught,
         )
+    }
+
+    /// Whether 95 % of the engine's bugs were caught, 80 % soon, 80 % by the oracle that is
+    /// expected, and all defects of the world.
+    pub fn is_enough(&self) -> bool {
+        let counts = self.counts();
+        let reaches = |part: usize, percent: usize| part * 100 >= counts.engine * percent;
+        reaches(counts.caught, 95)
+            && reaches(counts.soon, 80)
+            && reaches(counts.expected, 80)
+            && counts.world_caught == counts.world
+    }
+
+    fn bugs(&self, of_the_engine: bool) -> impl Iterator<Item = Row<'a>> {
+        let rows = self.rows.iter();
+        rows.filter(move |(bug, _)| bug.is_of_the_engine() == of_the_engine)
+    }
+
+    fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for (bug, catch) in self.bugs(true) {
+            let is_soon = catch.seeds.is_some_and(|seeds| seeds <= FEW);
+            counts.engine += 1;
+            counts.caught += usize::from(catch.is_caught(bug));
+            counts.soon += usize::from(catch.is_caught(bug) && is_soon);
+            counts.expected += usize::from(catch.is_expected(bug));
+        }
+        for (bug, catch) in self.bugs(false) {
+            counts.world += 1;
+            counts.world_caught += usize::from(catch.is_caught(bug));
+        }
+        counts
     }
 
     /// The bugs that a page lists, each with the seeds that it took, if it was caught.
@@ -121,15 +155,7 @@ impl<'a> Page<'a> {
     }
 }
 
-fn count(rows: &[Row<'_>], is: impl Fn(&PlantedBug, &Catch) -> bool) -> usize {
-    rows.iter().filter(|(bug, catch)| is(bug, catch)).count()
-}
-
-fn share(part: usize, all: usize) -> String {
-    format!("{} %", part * 100 / all.max(1))
-}
-
-fn table(rows: &[Row<'_>]) -> String {
+fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> String {
     let mut text = "| bug | room | known from | what it does | expected | caught by | seeds |\n\
                     |---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -209,5 +235,6 @@ mod tests {
         let ids = ["a", "b", "c", "d", "w"].map(str::to_owned);
         let listed: Vec<_> = ids.into_iter().zip(seeds).collect();
         assert_eq!(Page::listed(&text), listed);
+        assert!(!page.is_enough(), "one of four was not caught");
     }
 }

@@ -1,0 +1,227 @@
+//! Oracles are shown something wrong and must say so.
+//!
+//! Invariant: each is shown the smallest thing that breaks its promise, and the same put right.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sameriver_model::{
+    AttemptNumber, ChannelId, CheckpointId, EdgeId, EventTime, KeyHash, SubtaskId, SubtaskIndex,
+    VertexId, Watermark,
+};
+use sameriver_runtime::Monotonic;
+
+use super::defect;
+use crate::finding::Finding;
+use crate::judge::{
+    self, Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,
+    Invariant, Legal, LivenessBounds, Look, Sighting, StoreEvent, VisibleItem, WentThrough,
+};
+use crate::life::Generation;
+use crate::probe_log::Seen;
+
+type Verdict = Result<Compared, Finding>;
+/// Shows an oracle what is right, or wrong.
+type Show = fn(bool) -> Verdict;
+
+pub(super) fn prove() -> Result<(), Finding> {
+    let shown: [(Invariant, Show); 11] = [
+        (Invariant::Output, output),
+        (Invariant::Visible, visible),
+        (Invariant::Cut, cut),
+        (Invariant::Fold, fold),
+        (Invariant::Commit, commit),
+        (Invariant::Watermark, watermark),
+        (Invariant::Timer, timer),
+        (Invariant::Conservation, conservation),
+        (Invariant::Storage, storage),
+        (Invariant::Running, liveness),
+        (Invariant::Compared, vacuity),
+    ];
+    for (invariant, show) in shown {
+        if let Err(finding) = show(true) {
+            return Err(defect(format!(
+                "{invariant} finds something wrong with what is right: {finding}"
+            )));
+        }
+        match show(false) {
+            Err(finding) if finding.invariant == Some(invariant) => {}
+            Err(other) => {
+                return Err(defect(format!(
+                    "{invariant} is broken, but `{other}` is found"
+                )));
+            }
+            Ok(_) => {
+                return Err(defect(format!(
+                    "{invariant} is broken, and its oracle passes it"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn output(right: bool) -> Verdict {
+    let rows = ["a 1", "b 2"].map(str::to_owned);
+    let got = if right { &rows[..] } else { &rows[1..] };
+    judge::output(got, &rows, DeclaredOrder::Multiset)
+}
+
+fn visible(right: bool) -> Verdict {
+    let items = vec![VisibleItem {
+        name: "part".to_owned(),
+        digest: 1,
+    }];
+    let items = if right { Vec::new() } else { items };
+    let look = Look {
+        at: second(1),
+        items,
+    };
+    judge::visible(&History::default(), &[look], "")
+}
+
+fn cut(right: bool) -> Verdict {
+    let channel = ChannelId::new(EdgeId::new(0), SubtaskIndex::new(0), SubtaskIndex::new(0));
+    let (attempt, checkpoint) = (AttemptNumber::of_epoch(1, 1), CheckpointId::new(1));
+    let records = if right { 5 } else { 4 };
+    let sent = Seen::BarrierSent {
+        channel,
+        attempt,
+        checkpoint,
+        records: 5,
+    };
+    let reflected = Seen::Reflected {
+        channel,
+        attempt,
+        checkpoint,
+        records,
+    };
+    judge::cut(&history([sent, reflected]), CutMode::ExactlyOnce)
+}
+
+fn fold(right: bool) -> Verdict {
+    let state = if right { 12 } else { 7 };
+    let step = |step, input, state| FoldStep {
+        key: "a",
+        step,
+        input,
+        state,
+    };
+    let steps = vec![step(1, 5, 5), step(2, 7, state)];
+    judge::fold(steps, &[("a", 5), ("a", 7)], &0, |sum, n| sum + n)
+}
+
+fn commit(right: bool) -> Verdict {
+    let committed = Seen::Committed {
+        operator: "sink".into(),
+        what: "part".into(),
+        attempt: AttemptNumber::of_epoch(1, 1),
+        checkpoint: CheckpointId::new(1),
+    };
+    judge::commit(&history((!right).then_some(committed)))
+}
+
+fn watermark(right: bool) -> Verdict {
+    let at = |millis| Seen::Watermark {
+        operator: "source".into(),
+        subtask: subtask(),
+        attempt: AttemptNumber::of_epoch(1, 1),
+        watermark: Watermark::at(EventTime::from_millis(millis)),
+    };
+    let legal = Legal {
+        highest: None,
+        none_late: false,
+    };
+    judge::watermark(&history([at(10), at(if right { 20 } else { 5 })]), legal)
+}
+
+fn timer(right: bool) -> Verdict {
+    let timer = |what| Seen::Timer {
+        operator: "process".into(),
+        subtask: subtask(),
+        attempt: AttemptNumber::of_epoch(1, 1),
+        key: KeyHash::of(&7_u64, &mut Vec::new()).expect("a number is a key"),
+        time: EventTime::from_millis(5),
+        what,
+    };
+    let fired = (!right).then(|| timer("fired"));
+    judge::timer(&history(fired), false)
+}
+
+fn conservation(right: bool) -> Verdict {
+    let account = Account::of("cents").comes_in("taken", 5);
+    account.goes_out("given", if right { 5 } else { 4 }).judge()
+}
+
+fn storage(right: bool) -> Verdict {
+    let event = |deed| StoreEvent {
+        at: second(1),
+        node: "n".into(),
+        generation: Generation::FIRST,
+        path: "object".to_owned(),
+        deed,
+    };
+    let read = if right { "bytes" } else { "other" };
+    judge::storage(&[
+        event(Deed::Created(Bytes::from_static(b"bytes"))),
+        event(Deed::Read {
+            offset: 0,
+            answer: Bytes::from_static(read.as_bytes()),
+        }),
+    ])
+}
+
+fn liveness(right: bool) -> Verdict {
+    let bound = Duration::from_secs(10);
+    let after = AfterHealing {
+        looked_until: second(100),
+        running: right.then(|| second(1)),
+        completed: Some(second(2)),
+        ended: Some(second(3)),
+        ..AfterHealing::default()
+    };
+    let bounds = LivenessBounds {
+        running: bound,
+        completes: bound,
+        drains: bound,
+        progress: bound,
+        attempts: 3,
+    };
+    let after = AfterHealing {
+        ended: after.ended.filter(|_| right),
+        ..after
+    };
+    judge::liveness(&after, &bounds)
+}
+
+fn vacuity(right: bool) -> Verdict {
+    let compared = u64::from(right);
+    judge::vacuity(&WentThrough {
+        compared,
+        ..WentThrough::default()
+    })?;
+    Ok(Compared {
+        invariant: Invariant::Compared,
+        items: compared,
+    })
+}
+
+fn subtask() -> SubtaskId {
+    SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0))
+}
+
+fn second(seconds: u64) -> Monotonic {
+    Monotonic::from_origin(Duration::from_secs(seconds))
+}
+
+fn history(said: impl IntoIterator<Item = Seen>) -> History {
+    let sightings = (1..).zip(said).map(|(at, seen)| Sighting {
+        at: second(at),
+        node: "n".into(),
+        generation: Generation::FIRST,
+        fact: Fact::Said(seen),
+    });
+    History {
+        sightings: sightings.collect(),
+    }
+}
