@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use sameriver::prelude::*;
-use sameriver_sim::Simulation;
+use sameriver_sim::{Class, Simulation};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,7 +56,10 @@ impl Drop for Plans {
     }
 }
 
-fn of_clicks(job: fn(&mut Environment) -> Result<(), BuildError>) -> Simulation {
+fn of_clicks<J>(job: J) -> Simulation
+where
+    J: Fn(&mut Environment) -> Result<(), BuildError> + Send + Sync + 'static,
+{
     Simulation::of(job)
         .source("clicks", clicks(300))
         .sink::<(u32, u64)>("totals")
@@ -79,6 +82,59 @@ fn a_right_job_survives_faults() {
 fn without_a_reference_fault_free_runs_agree_first() {
     let tally = of_clicks(clicks_per_user).seeds(0..5).try_run();
     assert!(tally.is_ok(), "{tally:?}");
+}
+
+#[test]
+fn records_of_a_key_stay_in_order_where_the_source_is_dealt_by_key() {
+    let by_key = Simulation::of(order_of_clicks)
+        .source_by("clicks", clicks(100), |click| click.user)
+        .sink::<(u32, i64, i64)>("totals");
+    let tally = by_key.seeds(0..10).try_run();
+    assert!(tally.is_ok(), "{tally:?}");
+    let in_turn = Simulation::of(order_of_clicks)
+        .source("clicks", clicks(100))
+        .sink::<(u32, i64, i64)>("totals");
+    let report = in_turn.seeds(0..10).try_run().expect_err("it depends on");
+    assert!(
+        report.contains("not deterministic under legal schedules") && report.contains("source_by"),
+        "{report}"
+    );
+}
+
+/// The instants of each two clicks of a user in turn.
+fn order_of_clicks(env: &mut Environment) -> Result<(), BuildError> {
+    env.source("clicks", Elements::of(Vec::<Click>::new()))
+        .key_by(|click| click.user)
+        .process_fn("totals", |declare| {
+            let last = declare.value::<i64>("last")?;
+            Ok(
+                move |click: Click, at: &mut At<'_, u32>, out: &mut Out<'_, (u32, i64, i64)>| {
+                    let before = last.update(at, |last| last.replace(click.at))?;
+                    out.emit((click.user, before.unwrap_or(-1), click.at));
+                    Ok(())
+                },
+            )
+        })
+        .collect("totals")
+}
+
+#[test]
+fn what_a_test_says_of_settings_and_class_holds_for_every_seed() {
+    let tally = of_clicks(clicks_per_user)
+        .settings(|settings| settings.checkpoint_interval = mins(10))
+        .class(Class::Calm)
+        .seeds(0..3)
+        .try_run();
+    let tally = tally.unwrap_or_else(|report| panic!("{report}"));
+    // The one at the end of the input is all there is.
+    assert_eq!((tally.checkpoints, tally.effects()), (3, 0), "{tally:?}");
+    let elsewhere = |settings: &mut Settings| settings.checkpoints = "kept".to_owned();
+    let report = of_clicks(clicks_per_user).settings(elsewhere).try_run();
+    let report = report.expect_err("it keeps its own");
+    assert!(
+        report.contains("leave the setting `checkpoints` alone"),
+        "{report}"
+    );
 }
 
 /// Counts in a static instead of in state: a restart does not take it back.
@@ -147,8 +203,19 @@ fn a_bug_in_state_handling_is_found_and_its_plan_repeats_it() {
     };
     let report = simulation().seeds(0..100).try_run();
     let report = report.expect_err("totals are lost by a restart");
-    assert!(report.contains("I1 safety"), "{report}");
-    let plan = report.lines().find_map(|line| line.strip_prefix("plan: "));
+    for told in [
+        "keeps_totals_in_the_operator",
+        "I1 safety: row ",
+        "promise: committed output equals",
+        "reference: the function of the test",
+        "faults: ",
+        "repeat: SAMERIVER_PLAN=",
+        "cargo simtest a_bug_in_state_handling_is_found_and_its_plan_repeats_it -- --exact",
+    ] {
+        assert!(report.contains(told), "{told}: {report}");
+    }
+    let mut lines = report.lines();
+    let plan = lines.find_map(|line| line.trim_start().strip_prefix("plan: "));
     let plan = PathBuf::from(plan.expect("the plan is named"));
     let again = std::panic::catch_unwind(|| simulation().replay(plan));
     let said = again.expect_err("the plan repeats the finding");
@@ -168,4 +235,37 @@ fn a_source_or_sink_of_another_type_or_name_is_named() {
     assert!(of(nowhere).contains("the job has no sink nowhere to replace: it has totals"));
     let other = of_clicks(clicks_per_user).exactly_once_against(|numbers: &[u64]| numbers.to_vec());
     assert!(of(other).contains("the reference takes records of u64"));
+}
+
+#[test]
+fn a_job_without_a_name_of_its_own_has_that_of_its_test() {
+    let job: fn(&mut Environment) -> Result<(), BuildError> = counts_beside_its_state;
+    let plans = Plans::new("nameless");
+    let (of, folder) = (of_clicks(job), plans.0.clone());
+    let report = of
+        .exactly_once_against(running_totals)
+        .plans(folder)
+        .try_run();
+    let report = report.expect_err("it counts on and on");
+    let name = "job a_job_without_a_name_of_its_own_has_that_of_its_test, seed ";
+    assert!(report.starts_with(name), "{report}");
+}
+
+#[test]
+fn a_plan_of_another_job_is_refused() {
+    let plans = Plans::new("another");
+    let failing = of_clicks(keeps_totals_in_the_operator)
+        .exactly_once_against(running_totals)
+        .plans(&plans.0);
+    let report = failing.try_run().expect_err("totals are lost by a restart");
+    let mut lines = report.lines();
+    let plan = lines.find_map(|line| line.trim_start().strip_prefix("plan: "));
+    let plan = PathBuf::from(plan.expect("the plan is named"));
+    let other = std::panic::catch_unwind(|| of_clicks(clicks_per_user).replay(plan));
+    let said = other.expect_err("it is of another job");
+    let said = said.downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(
+        said.contains("is a plan of job keeps_totals_in_the_operator"),
+        "{said}"
+    );
 }

@@ -19,7 +19,8 @@ use crate::arrivals::{ArrivalSchedule, Arrivals};
 use crate::fault::{Class, FaultScript};
 use crate::finding::Finding;
 use crate::job::{
-    DiskUse, JobFunction, Phases, Promised, SimCluster, draw_class, draw_lasting_settings,
+    CHECKPOINTS, DiskUse, JobFunction, Phases, Promised, SimCluster, draw_class,
+    draw_lasting_settings,
 };
 use crate::judge::{self, CutMode, DeclaredOrder, Legal, WentThrough};
 use crate::plan::Plan;
@@ -49,6 +50,7 @@ struct Workload {
 }
 
 type Records = Arc<dyn Any + Send + Sync>;
+type Adjust = dyn Fn(&mut Settings) + Send + Sync;
 type Replace = dyn Fn(Replacements, u32, ArrivalSchedule) -> Replacements + Send + Sync;
 
 #[derive(Clone)]
@@ -67,6 +69,9 @@ pub(super) struct Trial {
     sources: Vec<SourceRecords>,
     sinks: Vec<(String, AnyOutput)>,
     pub(super) reference: Option<Arc<dyn AnyReference>>,
+    /// The class of every seed, if it is not drawn.
+    pub(super) class: Option<Class>,
+    adjust: Vec<Arc<Adjust>>,
     /// The rows of each sink, once they are known.
     right: BTreeMap<String, Vec<String>>,
 }
@@ -79,15 +84,33 @@ impl Trial {
             sources: Vec::new(),
             sinks: Vec::new(),
             reference: None,
+            class: None,
+            adjust: Vec::new(),
             right: BTreeMap::new(),
         }
     }
 
-    pub(super) fn add_source<T: Element + Clone + Sync>(&mut self, name: &str, records: Vec<T>) {
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn add_adjustment(
+        &mut self,
+        adjust: impl Fn(&mut Settings) + Send + Sync + 'static,
+    ) {
+        self.adjust.push(Arc::new(adjust));
+    }
+
+    /// Adds a source; `deal` spreads its records over so many partitions.
+    pub(super) fn add_source<T, D>(&mut self, name: &str, records: Vec<T>, deal: D)
+    where
+        T: Element + Clone + Sync,
+        D: Fn(&[T], u32) -> Vec<Vec<T>> + Send + Sync + 'static,
+    {
         let (own, all) = (name.to_owned(), Arc::new(records));
         let kept: Arc<Vec<T>> = Arc::clone(&all);
         let replace = move |replacements: Replacements, partitions: u32, schedule| {
-            let partitions = spread(&all, partitions);
+            let partitions = deal(&all, partitions);
             let arrivals = Arrivals::new(&own, partitions, schedule);
             replacements.source(&own, arrivals)
         };
@@ -114,6 +137,13 @@ impl Trial {
                  and `.sink::<T>(name)`",
             ));
         };
+        let store = self.plan(0).settings.checkpoints;
+        if store != CHECKPOINTS {
+            return Err(Finding::harness(format!(
+                "the simulation keeps checkpoints at {CHECKPOINTS}, not at {store}: leave the \
+                 setting `checkpoints` alone"
+            )));
+        }
         let mut trial = self.clone();
         if let Some(reference) = &self.reference {
             let rows = reference.rows(
@@ -134,10 +164,8 @@ impl Trial {
     fn agreed(&self) -> Result<BTreeMap<String, Vec<String>>, Finding> {
         let mut agreed: Option<BTreeMap<String, Vec<String>>> = None;
         for seed in 0..AGREEING_SCHEDULES {
-            let mut plan = self.plan(seed);
-            plan.faults = FaultScript::default();
-            plan.class = Class::Calm;
-            let rows = self.play_plan(&plan).verdict?.rows;
+            let outcome = self.play_plan(&self.calm_plan(seed), &Limits::default());
+            let rows = outcome.verdict?.rows;
             let Some(first) = &agreed else {
                 agreed = Some(rows);
                 continue;
@@ -149,8 +177,9 @@ impl Trial {
                         "the job is not deterministic under legal schedules: without any fault \
                          sink {sink} differs between seed 0 and seed {seed}: {}; remedies: compare \
                          by a function (`exactly_once_against`), make the result independent of \
-                         the order in which partitions are read, or allow windows so much \
-                         lateness that no record is late",
+                         the order in which partitions are read, keep the records of a key in \
+                         one partition (`source_by`), or allow windows so much lateness that no \
+                         record is late",
                         finding.evidence
                     )));
                 }
@@ -159,20 +188,43 @@ impl Trial {
         Ok(agreed.unwrap_or_default())
     }
 
+    /// A run without faults in which many records arrive at once, in more partitions each time:
+    /// what depends on the order in which partitions are read shows itself.
+    fn calm_plan(&self, seed: u64) -> Plan {
+        let mut plan = self.drawn(seed, |workload| {
+            workload.partitions = u32::try_from(seed + 1).unwrap_or(4).min(4);
+            workload.arrivals.bursts = AGREEING_SCHEDULES - seed;
+            // A second job master may take the lead early, and so restart the job.
+            workload.masters = 1;
+        });
+        plan.faults = FaultScript::default();
+        plan.class = Class::Calm;
+        plan
+    }
+
     /// Everything that a seed draws.
     pub(super) fn plan(&self, seed: u64) -> Plan {
+        self.drawn(seed, |_| ())
+    }
+
+    fn drawn(&self, seed: u64, change: impl FnOnce(&mut Workload)) -> Plan {
         let random = |name: &str| RandomStream::named(seed, &format!("simulation {name}"));
         let class = draw_class(&mut random("class"));
-        let settings = draw_lasting_settings(&mut random("settings"));
+        let class = self.class.unwrap_or(class);
+        let mut settings = draw_lasting_settings(&mut random("settings"));
+        for adjust in &self.adjust {
+            adjust(&mut settings);
+        }
         let phases = Phases::draw(&mut random("phases"));
         let mut draws = random("workload");
-        let workload = Workload {
+        let mut workload = Workload {
             partitions: u32::try_from(draws.between(1, 4)).expect("four fit"),
             masters: u32::try_from(draws.between(1, 2)).expect("two fit"),
             warm_up_millis: phases.warm_up.as_millis() as u64,
             chaos_millis: phases.chaos.as_millis() as u64,
             arrivals: ArrivalSchedule::draw(&mut draws, phases.healing()),
         };
+        change(&mut workload);
         let masters = workload.masters;
         Plan {
             scenario: self.name.clone(),
@@ -198,8 +250,16 @@ impl Trial {
         Outcome { seed, ..outcome }
     }
 
-    pub(super) fn play_plan(&self, plan: &Plan) -> Outcome<Played> {
-        self.run(plan.clone(), &Limits::default())
+    pub(super) fn play_plan(&self, plan: &Plan, limits: &Limits) -> Outcome<Played> {
+        self.run(plan.clone(), limits)
+    }
+
+    /// What the output is compared with.
+    pub(super) fn reference_is(&self) -> &'static str {
+        match self.reference {
+            Some(_) => "the function of the test",
+            None => "what runs without faults gave",
+        }
     }
 
     fn run(&self, plan: Plan, limits: &Limits) -> Outcome<Played> {
@@ -281,11 +341,43 @@ impl Trial {
 }
 
 /// Deals the records out in turn.
-fn spread<T: Clone>(records: &[T], partitions: u32) -> Vec<Vec<T>> {
+pub(super) fn in_turn<T: Clone>(records: &[T], partitions: u32) -> Vec<Vec<T>> {
     let count = partitions.max(1) as usize;
     let mut spread = vec![Vec::new(); count];
     for (at, record) in records.iter().enumerate() {
         spread[at % count].push(record.clone());
     }
     spread
+}
+
+/// Deals the keys out in turn, in the order in which they come up: records of one key stay
+/// together.
+pub(super) fn by_key<T: Clone, K: Ord>(
+    records: &[T],
+    partitions: u32,
+    key: impl Fn(&T) -> K,
+) -> Vec<Vec<T>> {
+    let count = partitions.max(1) as usize;
+    let mut spread = vec![Vec::new(); count];
+    let mut places: BTreeMap<K, usize> = BTreeMap::new();
+    for record in records {
+        let next = places.len() % count;
+        let place = *places.entry(key(record)).or_insert(next);
+        spread[place].push(record.clone());
+    }
+    spread
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_of_a_key_stay_together_and_in_order() {
+        let records = [(2, 'a'), (7, 'b'), (2, 'c'), (9, 'd'), (7, 'e')];
+        let dealt = by_key(&records, 2, |record| record.0);
+        let right = [vec![(2, 'a'), (2, 'c'), (9, 'd')], vec![(7, 'b'), (7, 'e')]];
+        assert_eq!(dealt, right);
+        assert_eq!(in_turn(&[1, 2, 3], 2), [vec![1, 3], vec![2]]);
+    }
 }
