@@ -39,7 +39,7 @@ use door::Door;
 use driver::{Driver, Ended, Site};
 use event::Event;
 use keeper::Keeper;
-use standby::{Stood, stand_by};
+use standby::{Memory, Stood, stand_by};
 
 /// Runs one job to its end; the listening address is given.
 ///
@@ -147,12 +147,12 @@ async fn lead(
     inbox: &mut mpsc::Receiver<Event>,
     requests: &mut JobRequests,
 ) -> JobOutcome {
-    let mut is_cancelled = false;
+    let mut memory = Memory::default();
     loop {
         let (keeper, leadership) = match &site.folder {
             None => (None, None),
             Some(folder) => {
-                match stand_by(site, folder, door, inbox, requests, &mut is_cancelled).await {
+                match stand_by(site, folder, door, inbox, requests, &mut memory).await {
                     Stood::Leading(log, lead) => {
                         let record = lead.record();
                         let latest = record.latest.clone();
@@ -164,7 +164,9 @@ async fn lead(
                             latest,
                             over: None,
                         };
-                        (Some(Keeper::start(site, folder, log, *lead)), Some(first))
+                        let address = door.address().clone();
+                        let keeper = Keeper::start(site, folder, address, log, *lead);
+                        (Some(keeper), Some(first))
                     }
                     Stood::Over(end) => {
                         info!(job = site.graph.plan().name, %end, "the job is over already");
@@ -175,7 +177,10 @@ async fn lead(
             }
         };
         let driver = Driver::new(site, door, keeper);
-        match driver.run(leadership, is_cancelled, inbox, requests).await {
+        match driver
+            .run(leadership, memory.is_cancelled, inbox, requests)
+            .await
+        {
             Ended::Over(outcome) => return outcome,
             Ended::Deposed => {
                 // Task managers look for the leader as soon as we leave them.

@@ -45,6 +45,7 @@ pub struct LeaderWatch {
     highest: Option<LeaderBeat>,
     changed: Moment,
     is_empty: bool,
+    is_gone: bool,
 }
 
 impl LeaderWatch {
@@ -55,6 +56,7 @@ impl LeaderWatch {
             highest: None,
             changed: now,
             is_empty: false,
+            is_gone: false,
         }
     }
 
@@ -64,6 +66,7 @@ impl LeaderWatch {
         // An older answer that comes late says nothing new.
         if beat > self.highest {
             self.highest = beat;
+            self.is_gone = false;
             self.changed = self.changed.max(now);
         }
     }
@@ -71,7 +74,7 @@ impl LeaderWatch {
     /// What to do by now (inclusive).
     pub fn judge(&self, now: Moment) -> LeaderVerdict {
         let until = self.changed.saturating_add(self.timeout);
-        if self.is_empty || now >= until {
+        if self.is_empty || self.is_gone || now >= until {
             LeaderVerdict::TryToLead
         } else {
             LeaderVerdict::WatchUntil(until)
@@ -82,6 +85,13 @@ impl LeaderWatch {
     pub fn start_over(&mut self, now: Moment) {
         self.changed = self.changed.max(now);
         self.is_empty = false;
+        self.is_gone = false;
+    }
+
+    /// Nobody listens where the leader that was observed last did: nothing is waited for, unless
+    /// it gives another sign of life. A mistake costs a change of leaders, never safety.
+    pub const fn leader_is_gone(&mut self) {
+        self.is_gone = true;
     }
 }
 
@@ -121,6 +131,20 @@ mod tests {
         watch.observe(Some(beat(1, 9)), at(9));
         watch.observe(None, at(9));
         assert_eq!(watch.judge(at(10)), LeaderVerdict::TryToLead);
+    }
+
+    #[test]
+    fn a_leader_that_is_gone_is_not_waited_for_unless_it_beats_again() {
+        let mut watch = watch();
+        watch.observe(Some(beat(3, 1)), at(1));
+        watch.leader_is_gone();
+        watch.observe(Some(beat(3, 1)), at(1));
+        assert_eq!(watch.judge(at(1)), LeaderVerdict::TryToLead);
+        watch.observe(Some(beat(3, 2)), at(2));
+        assert_eq!(watch.judge(at(2)), LeaderVerdict::WatchUntil(at(12)));
+        watch.leader_is_gone();
+        watch.start_over(at(3));
+        assert_eq!(watch.judge(at(3)), LeaderVerdict::WatchUntil(at(13)));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use sameriver_control::{Fact, JobEnd};
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef, JobRecord, RecordStatus};
 use sameriver_model::probe::crash_point;
 use sameriver_model::{Failure, FailureKind};
-use sameriver_runtime::World;
 use sameriver_runtime::sync::mpsc;
+use sameriver_runtime::{Address, World};
 use sameriver_storage::{
     Appended, JobLog, Lead, LogError, WriteError, discard, sweep, write_metadata,
 };
@@ -67,7 +67,13 @@ pub(super) struct Keeper {
 
 impl Keeper {
     /// Starts to keep the log of a job that we lead.
-    pub(super) fn start(site: &Site, folder: &CheckpointFolder, log: JobLog, lead: Lead) -> Self {
+    pub(super) fn start(
+        site: &Site,
+        folder: &CheckpointFolder,
+        address: Address,
+        log: JobLog,
+        lead: Lead,
+    ) -> Self {
         let epoch = lead.epoch();
         let world = &site.world;
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
@@ -77,7 +83,7 @@ impl Keeper {
         let beats = Beating {
             world: world.clone(),
             log: log.clone(),
-            beats: LeaderBeats::new(folder.clone(), lead.record().nonce),
+            beats: LeaderBeats::new(folder.clone(), lead.record().nonce, address),
             epoch,
             interval,
             events: site.events.clone(),
@@ -324,7 +330,6 @@ struct Beating {
 impl Beating {
     async fn run(mut self) {
         loop {
-            self.world.sleep(self.interval).await;
             match self.log.read().await {
                 Ok(Some(newest)) if newest.epoch == self.epoch => {
                     if let Err(error) = self.beats.beat(newest.sequence).await {
@@ -340,6 +345,7 @@ impl Beating {
                 }
                 Err(error) => warn!(%error, "the job log is not readable now"),
             }
+            self.world.sleep(self.interval).await;
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The signs of life that a leader leaves in the store between two records of the job log.
 //!
 //! Invariant: a hint for whoever stands by, never a proof: a beat that is late, lost or left behind
-//! costs time. Each beat is an object of its own; the leader removes its last one when the next is
-//! there.
+//! costs time. Each beat is an object of its own, with the address of the leader in it; the leader
+//! removes its last one when the next is there.
 
 use sameriver_control::LeaderBeat;
-use sameriver_runtime::BlobError;
+use sameriver_model::checkpoint::JobRecord;
+use sameriver_runtime::{Address, BlobError};
 
 use crate::checkpoints::CheckpointFolder;
 
@@ -19,33 +20,74 @@ fn path(folder: &CheckpointFolder, beat: LeaderBeat, nonce: u64) -> String {
     sameriver_storage::layout::in_folder(folder.path(), &path)
 }
 
-/// The highest beat of a record, 0 if there is none.
-pub(super) async fn highest(folder: &CheckpointFolder, sequence: u64) -> Result<u64, BlobError> {
-    let prefix = sameriver_storage::layout::in_folder(folder.path(), FOLDER);
-    let entries = folder.store().list(&prefix).await?;
-    let beats = entries.iter().filter_map(|entry| {
-        let name = entry.path.strip_prefix(&prefix)?;
-        let mut parts = name.splitn(3, '-');
-        let of: u64 = parts.next()?.parse().ok()?;
-        let beat: u64 = parts.next()?.parse().ok()?;
-        (of == sequence).then_some(beat)
-    });
-    Ok(beats.max().unwrap_or(0))
+/// The newest signs of life of the leader that wrote a record.
+pub(super) struct Newest {
+    /// The number of the one behind this record, 0 if there is none.
+    pub(super) beat: u64,
+    /// Where in the store its last one is, which may be behind an earlier record.
+    path: Option<String>,
+}
+
+impl Newest {
+    /// Those of whoever wrote `record`, the highest of the log.
+    pub(super) async fn of(
+        folder: &CheckpointFolder,
+        record: &JobRecord,
+    ) -> Result<Self, BlobError> {
+        let prefix = sameriver_storage::layout::in_folder(folder.path(), FOLDER);
+        let entries = folder.store().list(&prefix).await?;
+        let beats = entries.into_iter().filter_map(|entry| {
+            let name = entry.path.strip_prefix(&prefix)?;
+            let mut parts = name.splitn(3, '-');
+            let sequence = parts.next()?.parse().ok()?;
+            let beat = parts.next()?.parse().ok()?;
+            let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
+            let beat = LeaderBeat { sequence, beat };
+            (nonce == record.nonce).then_some((beat, entry.path))
+        });
+        let Some((last, path)) = beats.max() else {
+            return Ok(Self::none());
+        };
+        let beat = if last.sequence == record.sequence {
+            last.beat
+        } else {
+            0
+        };
+        let path = Some(path);
+        Ok(Self { beat, path })
+    }
+
+    /// There is none.
+    pub(super) const fn none() -> Self {
+        Self {
+            beat: 0,
+            path: None,
+        }
+    }
+
+    /// Where the leader said that it listens; `None` if that cannot be read.
+    pub(super) async fn address(&self, folder: &CheckpointFolder) -> Option<Address> {
+        let bytes = folder.store().read(self.path.as_deref()?).await.ok()?;
+        let address = String::from_utf8(bytes.into()).ok()?;
+        (!address.is_empty()).then(|| Address::new(address))
+    }
 }
 
 /// The beats of one leader.
 pub(super) struct LeaderBeats {
     folder: CheckpointFolder,
     nonce: u64,
+    address: Address,
     last: Option<LeaderBeat>,
 }
 
 impl LeaderBeats {
-    /// None yet; `nonce` is that of the leader's records.
-    pub(super) const fn new(folder: CheckpointFolder, nonce: u64) -> Self {
+    /// None yet; `nonce` is that of the leader's records, `address` where it listens.
+    pub(super) const fn new(folder: CheckpointFolder, nonce: u64, address: Address) -> Self {
         Self {
             folder,
             nonce,
+            address,
             last: None,
         }
     }
@@ -58,8 +100,9 @@ impl LeaderBeats {
         };
         let next = LeaderBeat { sequence, beat };
         let store = self.folder.store();
+        let address = self.address.as_str().as_bytes().to_vec();
         store
-            .create(&path(&self.folder, next, self.nonce), Vec::new())
+            .create(&path(&self.folder, next, self.nonce), vec![address.into()])
             .await?;
         if let Some(last) = self.last.replace(next) {
             store.remove(&path(&self.folder, last, self.nonce)).await?;

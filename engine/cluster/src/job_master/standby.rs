@@ -3,23 +3,35 @@
 //! Invariant: who stands by changes nothing in the store but by taking leadership, and tells every
 //! task manager to look elsewhere. When to try is judged by `control`; who leads, by the job log.
 
+use std::io;
+
 use sameriver_control::{JobEnd, JobStatus, LeaderBeat, LeaderVerdict, LeaderWatch};
 use sameriver_model::checkpoint::RecordStatus;
 use sameriver_model::{Failure, FailureKind};
 use sameriver_runtime::sync::{mpsc, oneshot};
-use sameriver_runtime::{RandomStream, World};
+use sameriver_runtime::{Address, RandomStream, World};
 use sameriver_storage::{JobLog, Lead, Leadership, LogError};
 use tracing::{info, warn};
 
 use super::door::Door;
 use super::driver::Site;
 use super::event::Event;
-use super::leader_beats;
+use super::leader_beats::Newest;
 use crate::checkpoints::{CheckpointFolder, may_pass};
 use crate::job_control::{CheckpointRequestError, JobReport, JobRequests, Request};
 use crate::rpc::Refusal;
 use crate::settings::ClusterCheckpoints;
 use crate::stoppable::Stoppable;
+
+/// What a job master keeps from one time that it stands by to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// The user asked to stop.
+    pub(super) is_cancelled: bool,
+    /// Whether it has stood by before. A process that looked for the leader again and again might
+    /// depose one that only it cannot reach, and be deposed in the same way.
+    has_stood_by: bool,
+}
 
 /// How standing by ends.
 pub(super) enum Stood {
@@ -39,7 +51,7 @@ pub(super) async fn stand_by(
     door: &mut Door,
     inbox: &mut mpsc::Receiver<Event>,
     requests: &mut JobRequests,
-    is_cancelled: &mut bool,
+    memory: &mut Memory,
 ) -> Stood {
     let (tell, mut watched) = oneshot::channel();
     let Some(settings) = site.settings.checkpoints.clone() else {
@@ -51,6 +63,9 @@ pub(super) async fn stand_by(
         folder: folder.clone(),
         settings,
         nonces: nonces(&site.world, door),
+        own: door.address().clone(),
+        looks: !std::mem::replace(&mut memory.has_stood_by, true),
+        first: None,
     };
     let watching = Stoppable::start(&site.world, "watch leader", async move {
         // A loop that has ended wants to know nothing.
@@ -71,7 +86,7 @@ pub(super) async fn stand_by(
             request = requests.next() => match request {
                 Request::Cancel => {
                     warn!("cancelled while another job master leads: done as soon as we lead");
-                    *is_cancelled = true;
+                    memory.is_cancelled = true;
                 }
                 Request::Fail(failure) => break Ok(Stood::Failed(failure)),
                 // Who asked may have gone away.
@@ -125,6 +140,12 @@ struct Watcher {
     folder: CheckpointFolder,
     settings: ClusterCheckpoints,
     nonces: RandomStream,
+    /// Where we listen.
+    own: Address,
+    /// Whether the leader is looked for: until it has given a sign of life, or was found gone.
+    looks: bool,
+    /// The first sign of life in the store, maybe of a leader that has ended since.
+    first: Option<LeaderBeat>,
 }
 
 impl Watcher {
@@ -140,7 +161,13 @@ impl Watcher {
         loop {
             match self.look(&log).await {
                 Ok(Looked::Over(end)) => return Stood::Over(end),
-                Ok(Looked::Led(beat)) => watch.observe(beat, super::moment(&self.world)),
+                Ok(Looked::Led(beat, newest)) => {
+                    watch.observe(beat, super::moment(&self.world));
+                    if self.has_lost(beat, &newest).await {
+                        info!("nobody listens where the leader did");
+                        watch.leader_is_gone();
+                    }
+                }
                 Err(error) if is_passing(&error) => {
                     warn!(%error, "the job log is not readable now");
                 }
@@ -171,21 +198,50 @@ impl Watcher {
 
     async fn look(&self, log: &JobLog) -> Result<Looked, LogError> {
         let Some(record) = log.read().await? else {
-            return Ok(Looked::Led(None));
+            return Ok(Looked::Led(None, Newest::none()));
         };
         if let Some(end) = end_of(&record.status) {
             return Ok(Looked::Over(end));
         }
         let sequence = record.sequence;
-        let beat = leader_beats::highest(&self.folder, sequence).await;
-        let beat = beat.map_err(LogError::Store)?;
-        Ok(Looked::Led(Some(LeaderBeat { sequence, beat })))
+        let newest = Newest::of(&self.folder, &record).await;
+        let newest = newest.map_err(LogError::Store)?;
+        let beat = newest.beat;
+        Ok(Looked::Led(Some(LeaderBeat { sequence, beat }), newest))
+    }
+
+    /// Whether the leader that this process has never seen alive is gone, found once.
+    async fn has_lost(&mut self, beat: Option<LeaderBeat>, newest: &Newest) -> bool {
+        let first = *self.first.get_or_insert(beat.unwrap_or_default());
+        if first != beat.unwrap_or_default() {
+            self.looks = false;
+        }
+        let is_lost = self.looks && self.is_gone(newest).await;
+        self.looks &= !is_lost;
+        is_lost
+    }
+
+    /// Whether whoever gave this sign of life has certainly left its address: we have it now, or
+    /// nobody has.
+    async fn is_gone(&self, newest: &Newest) -> bool {
+        let Some(address) = newest.address(&self.folder).await else {
+            return false;
+        };
+        if address == self.own {
+            return true;
+        }
+        let connected = self.world.connect(&address);
+        let connected = self.world.timeout(self.settings.leader_interval, connected);
+        match connected.await {
+            Ok(Err(error)) => error.kind() == io::ErrorKind::ConnectionRefused,
+            Ok(Ok(_)) | Err(_) => false,
+        }
     }
 }
 
 enum Looked {
     Over(JobEnd),
-    Led(Option<LeaderBeat>),
+    Led(Option<LeaderBeat>, Newest),
 }
 
 /// Whether looking again may help.

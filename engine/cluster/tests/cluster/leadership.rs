@@ -52,6 +52,39 @@ fn a_second_job_master_stands_by_and_takes_over_when_the_first_is_killed() {
 }
 
 #[test]
+fn a_job_master_that_finds_nobody_where_the_leader_was_does_not_wait_for_its_time_out() {
+    let store = store();
+    let tokio = world_with(&store);
+    let mut settings = hasty();
+    let checkpoints = settings.checkpoints.as_mut().unwrap();
+    checkpoints.leader_timeout = std::time::Duration::from_secs(1_000_000);
+    let (job, gate) = gated(6);
+    tokio.block_on(async {
+        let first = Master::bind(&tokio, "first").await;
+        let second = Master::bind(&tokio, "second").await;
+        let at = [second.address(), first.address()];
+        let (control, leader) = first.run(&job, &settings);
+        let host = start_task_manager(&tokio, &at, 0, &job, &settings);
+        until(&control, JobStatus::Running).await;
+        let alive = format!("{}/alive/", job_folder("numbers"));
+        while store.list(&alive).await.unwrap().is_empty() {
+            control.report().await.unwrap();
+        }
+        control.checkpoint().await.unwrap();
+        leader.kill().await;
+        gate.open();
+        let (_, heir) = second.run(&job, &settings);
+        let outcome = heir.wait().await;
+        assert_eq!(
+            (outcome.status, outcome.counts.restored),
+            (JobEnd::Finished, 1)
+        );
+        host.wait().await.unwrap();
+    });
+    assert_eq!(job.committed.sorted(), all_of(6));
+}
+
+#[test]
 fn a_job_master_that_stands_by_ends_when_the_leader_has_finished_the_job() {
     let store = store();
     let tokio = world_with(&store);
