@@ -102,7 +102,7 @@ settings_table! {
     leader_timeout: Duration = Duration::from_secs(10), "No mark for so long: another may lead";
     checkpoints: String = String::new(), "Folder or URL of the checkpoint store, empty for none";
     checkpoint_mode: CheckpointMode = CheckpointMode::ExactlyOnce, "What a checkpoint promises";
-    checkpoint_interval: Duration = Duration::from_secs(10), "Time between checkpoints, 0ms for never";
+    checkpoint_interval: Duration = Duration::from_secs(10), "Time between checkpoints, 0ms: never";
     checkpoint_records: u64 = 0, "Records read after which a checkpoint is due, 0 for never";
     checkpoint_bytes: u64 = 0, "Bytes read after which a checkpoint is due, 0 for never";
     checkpoint_markers: bool = false, "Whether a marker in a source asks for a checkpoint";
