@@ -15,6 +15,7 @@ use sameriver::{Batch, BuildError, Environment, NodeError, Restart, Settings};
 use crate::jobs;
 use crate::plain::Rows;
 use crate::row_sink::RowSink;
+use crate::spec;
 
 /// Begins the line that says where the job master listens.
 pub const LISTENS: &str = "listens ";
@@ -22,9 +23,13 @@ pub const LISTENS: &str = "listens ";
 pub const OPENED: &str = "opened";
 /// The line of a sink that its first records have reached.
 pub const FIRST: &str = "first record";
+/// The line of a sink that has had so many records that every key has come.
+pub const WARM: &str = "every key has come";
 /// The name of the job.
 pub const JOB: &str = "kc";
 
+/// By then every key has come, but for one in ten million.
+const WARM_RECORDS: u64 = 16 * spec::KEYS;
 /// More records than any run comes to.
 const RECORDS: u64 = 1 << 40;
 
@@ -137,10 +142,7 @@ impl Sink<Row> for Announced {
     fn writer(&self, args: WriterArgs) -> Result<Box<dyn SinkWriter<Row>>, SinkError> {
         let inner = self.0.writer(args)?;
         say(OPENED);
-        Ok(Box::new(AnnouncedWriter {
-            inner,
-            has_said: false,
-        }))
+        Ok(Box::new(AnnouncedWriter { inner, records: 0 }))
     }
 
     fn commits(&self) -> bool {
@@ -154,14 +156,18 @@ impl Sink<Row> for Announced {
 
 struct AnnouncedWriter {
     inner: Box<dyn SinkWriter<Row>>,
-    has_said: bool,
+    records: u64,
 }
 
 impl SinkWriter<Row> for AnnouncedWriter {
     fn write(&mut self, batch: &mut Batch<Row>) -> Result<(), SinkError> {
-        if !self.has_said {
+        let before = self.records;
+        self.records += batch.len() as u64;
+        if before == 0 {
             say(FIRST);
-            self.has_said = true;
+        }
+        if (before..self.records).contains(&WARM_RECORDS) {
+            say(WARM);
         }
         self.inner.write(batch)
     }

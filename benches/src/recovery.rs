@@ -10,14 +10,14 @@ use std::time::Duration;
 use sameriver::CheckpointStore;
 
 use crate::check::BenchError;
-use crate::node::{FIRST, JOB, LISTENS, OPENED, TASK_MANAGERS, Terms};
+use crate::node::{FIRST, JOB, LISTENS, OPENED, TASK_MANAGERS, Terms, WARM};
 use crate::processes::{Blow, Processes, Said};
 use crate::rounds::median;
 use crate::spec;
 use crate::store::Folder;
 
 /// How long anything may take that is waited for, beyond the heartbeat time-out.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// A checkpoint of all keys has at least so many bytes: key and count of each.
 const BYTES_MIN: u64 = spec::KEYS * 16;
 /// The job master is the process that is started first.
@@ -26,6 +26,8 @@ const MASTER: usize = 0;
 const FIRST_TASK_MANAGER: usize = 1;
 /// How the log of the job master tells that the job does not run any more.
 const DETECTED: &str = "from=running";
+/// How it tells of a checkpoint.
+const PUBLISHED: &str = "checkpoint published";
 
 /// A failure, and how heartbeats are set meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -66,8 +68,8 @@ const CASES: [Case; 4] = [
 pub struct Trials {
     /// How often each failure is tried.
     pub each: usize,
-    /// How long the job runs before.
-    pub runs_for: Duration,
+    /// How many checkpoints there are before, once every key has come.
+    pub checkpoints: usize,
     /// The time between two checkpoints.
     pub interval: Duration,
 }
@@ -76,13 +78,13 @@ impl Trials {
     /// What the published figures are about.
     pub const FULL: Self = Self {
         each: 3,
-        runs_for: Duration::from_secs(12),
+        checkpoints: 5,
         interval: Duration::from_secs(1),
     };
     /// One of each, sooner.
     pub const QUICK: Self = Self {
         each: 1,
-        runs_for: Duration::from_secs(5),
+        checkpoints: 2,
         interval: Duration::from_secs(1),
     };
 }
@@ -133,8 +135,12 @@ impl Case {
             checkpoint_interval: trials.interval.as_millis() as u64,
         })?;
         let victim = cluster.wait("the first record", PATIENCE, |said| said.line == FIRST)?;
-        // Nothing that is waited for: the job runs.
-        cluster.processes.wait_for(trials.runs_for, |_| false);
+        cluster.wait("every key", PATIENCE, |said| said.line == WARM)?;
+        for _ in 0..trials.checkpoints {
+            cluster.wait("a checkpoint", PATIENCE, |said| {
+                said.process == MASTER && said.line.contains(PUBLISHED)
+            })?;
+        }
         let struck = cluster.processes.strike(victim.process, self.blow);
         let struck = struck.map_err(BenchError::Process)?;
         if self.is_replaced {
