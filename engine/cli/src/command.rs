@@ -86,7 +86,7 @@ pub struct RunArguments {
 /// Reads a length of time, as settings are written; it must be whole milliseconds.
 fn length(written: &str) -> Result<Duration, String> {
     let read: Duration = SettingValue::read(written)?;
-    if read.as_millis() == 0 || read.subsec_nanos() % 1_000_000 != 0 {
+    if read.as_millis() == 0 || !read.subsec_nanos().is_multiple_of(1_000_000) {
         return Err("write whole milliseconds, at least 1ms".to_owned());
     }
     Ok(read)
