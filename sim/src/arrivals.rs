@@ -4,13 +4,14 @@
 //! is read depends on no crash. Records are named by partition and offset.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sameriver::operator::Position;
 use sameriver::operator::source::{
     Assignment, Enumerator, EnumeratorArgs, ReadBatch, ReadStatus, Reader, ReaderArgs, Source,
-    SourceError, SourceReader, SplitEnumerator,
+    SourceError, SourceReader, SplitEnumerator, Tells,
 };
 use sameriver_model::codec::wire;
 use sameriver_model::{Element, SubtaskIndex};
@@ -103,6 +104,7 @@ pub struct Arrivals<T> {
     name: Arc<str>,
     partitions: Arc<[Vec<T>]>,
     schedule: ArrivalSchedule,
+    marker_every: Option<NonZeroU64>,
 }
 
 impl<T> Arrivals<T> {
@@ -112,7 +114,15 @@ impl<T> Arrivals<T> {
             name: Arc::from(name),
             partitions: partitions.into(),
             schedule,
+            marker_every: None,
         }
+    }
+
+    /// Asks for a checkpoint behind every so many records of each partition; 0 for never.
+    #[must_use]
+    pub fn marker_every(mut self, records: u64) -> Self {
+        self.marker_every = NonZeroU64::new(records);
+        self
     }
 }
 
@@ -127,6 +137,13 @@ impl<T: Element + Clone + Sync> Source for Arrivals<T> {
 
     fn is_replayable(&self) -> bool {
         true
+    }
+
+    fn tells(&self) -> Tells {
+        Tells {
+            bytes: false,
+            markers: self.marker_every.is_some(),
+        }
     }
 
     fn enumerate(&self, args: EnumeratorArgs) -> BoxFuture<Result<Enumerator<Self>, SourceError>> {
@@ -226,6 +243,12 @@ impl<T: Element + Clone + Sync> ArrivalReader<T> {
             }
             batch.records.push(records[split.offset as usize].clone());
             split.offset += 1;
+        }
+        let to = split.offset;
+        if let Some(every) = self.arrivals.marker_every
+            && to / every > from / every
+        {
+            batch.ask_for_checkpoint();
         }
         batch.split = index;
         batch.position = Position::Source {

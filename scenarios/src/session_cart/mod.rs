@@ -43,6 +43,8 @@ pub const GAP: Duration = Duration::from_millis(400);
 /// How far behind the newest event of its partition an event may be.
 pub const DISORDER: Duration = Duration::from_millis(150);
 const RECORDS: u64 = 100_000;
+/// After how many puts of a partition its shop asks for a checkpoint (if the job takes them so).
+const HOUR: u64 = 10_000;
 const SEED: u64 = 42;
 
 /// A closed cart.
@@ -85,8 +87,9 @@ pub fn session_cart(env: &mut Environment, arguments: &JobArguments) -> Result<(
         .unwrap_or(RECORDS)
         .div_ceil(u64::from(PARTITIONS));
     let make = move |partition, offset, _: &mut Draws| workload::put(seed, partition, offset);
+    let puts = Generator::new("puts", PARTITIONS, each, make).marker_every(HOUR);
     let carts = env
-        .source("puts", Generator::new("puts", PARTITIONS, each, make))
+        .source("puts", puts)
         .watermarks(Watermarks::bounded(DISORDER).event_time(|put: &Put| put.at))
         .key_by(|put| put.user)
         .process("carts", Carts);

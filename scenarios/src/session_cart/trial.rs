@@ -10,13 +10,18 @@ use crate::story::Workload;
 
 /// The scenario in the simulator.
 pub const TRIAL: Trial = Trial {
+    settle: |settings| settings.checkpoint_markers = true,
     legal,
     judge,
     ..Trial::of(&super::STORY, replace)
 };
 
+/// A marker comes this often in simulation, where there are few puts.
+const SIMULATED_HOUR: u64 = 40;
+
 fn replace(workload: &Workload, schedule: ArrivalSchedule) -> Replacements {
     let puts = Arrivals::new("puts", workload::puts(workload), schedule);
+    let puts = puts.marker_every(SIMULATED_HOUR);
     Replacements::new().source("puts", puts)
 }
 

@@ -70,6 +70,10 @@ pub fn draw_lasting_settings(random: &mut RandomStream) -> Settings {
         cancellation_timeout: Duration::from_secs(10),
         connect_timeout: Duration::from_secs(3),
         hello_timeout: Duration::from_secs(2),
+        // Drawn last: the draws before stay as they were.
+        checkpoint_records: u64::from(pick(random, &[0, 0, 0, 50, 500])),
+        checkpoint_bytes: u64::from(pick(random, &[0, 0, 0, 2_000])),
+        checkpoint_markers: random.chance(250),
         ..settings
     }
 }
