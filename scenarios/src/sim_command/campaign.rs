@@ -150,6 +150,9 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
         let written = list.write(path);
         written.map_err(|message| (Exit::CannotCreate, message))?;
     }
+    for error in report.batch_errors(&summary, |seed| failure::command(name, seed)) {
+        complain(&error);
+    }
     print(&report.text(&summary))?;
     Ok(report.exit(code, &summary))
 }

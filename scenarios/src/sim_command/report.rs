@@ -91,6 +91,26 @@ impl Report {
         }
     }
 
+    /// What the batch as a whole is guilty of, in words; `repeat` tells how to repeat a seed.
+    pub(super) fn batch_errors(
+        &self,
+        summary: &BatchSummary,
+        repeat: impl Fn(u64) -> String,
+    ) -> Vec<String> {
+        let mut errors = self.tally.missing();
+        if self.too_vacuous(summary)
+            && let Some((seed, (finding, _))) = self.vacuous.first_key_value()
+        {
+            let (vacuous, seeds) = (self.vacuous.len(), grouped(summary.seeds));
+            errors.push(format!(
+                "seed {seed}: {finding}\n  {vacuous} of {seeds} seeds showed nothing\n  \
+                 repeat: {}",
+                repeat(*seed)
+            ));
+        }
+        errors
+    }
+
     fn too_vacuous(&self, summary: &BatchSummary) -> bool {
         let vacuous = self.vacuous.len() as u64;
         vacuous > 0 && self.played.is_empty() || vacuous > vacuous_allowed(summary.seeds)
@@ -192,17 +212,6 @@ impl Report {
             text,
             &format!("judged: {}", compared.collect::<Vec<_>>().join(", ")),
         );
-        for missing in tally.missing() {
-            put(text, &format!("coverage: {missing}"));
-        }
-        if self.too_vacuous(summary)
-            && let Some((seed, (finding, _))) = self.vacuous.first_key_value()
-        {
-            put(
-                text,
-                &format!("too many vacuous seeds, the first is {seed}: {finding}"),
-            );
-        }
     }
 }
 
