@@ -4,7 +4,7 @@
 //! parts of one section come in any order, and no entry is in two of them. Knows neither tables nor
 //! files.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use sameriver_model::codec::ordered::{self, OrderedError};
 use sameriver_model::codec::wire::{self, WireError};
@@ -126,40 +126,58 @@ pub(crate) fn encode_entry<K: Key, V: Value>(
 /// Entries that wait to be written, by the position of their key group.
 #[derive(Debug, Default)]
 pub(crate) struct Waiting {
-    groups: BTreeMap<usize, VecDeque<Vec<u8>>>,
+    /// Indexed by the position: finding it must cost next to nothing, since writes wait for it.
+    groups: Vec<VecDeque<Vec<u8>>>,
+    /// No group before this one has a part.
+    first: usize,
 }
 
 impl Waiting {
     /// Lets `encode` append one entry of a group.
+    #[inline]
     pub(crate) fn push<R>(&mut self, group: usize, encode: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let parts = self.groups.entry(group).or_default();
-        if parts.back().is_none_or(|part| part.len() >= PART_BYTES) {
-            parts.push_back(Vec::new());
+        let part = self.groups.get_mut(group).and_then(VecDeque::back_mut);
+        match part {
+            Some(part) if part.len() < PART_BYTES => encode(part),
+            Some(_) | None => encode(self.begin(group)),
         }
-        encode(parts.back_mut().expect("there is a part now"))
+    }
+
+    /// Begins a part of a group.
+    #[cold]
+    fn begin(&mut self, group: usize) -> &mut Vec<u8> {
+        if self.groups.len() <= group {
+            self.groups.resize_with(group + 1, VecDeque::new);
+        }
+        self.first = self.first.min(group);
+        let parts = &mut self.groups[group];
+        // A group that has filled a part will mostly fill another one.
+        let capacity = if parts.is_empty() { 0 } else { PART_BYTES };
+        parts.push_back(Vec::with_capacity(capacity));
+        parts.back_mut().expect("it was just added")
     }
 
     /// Takes a part of a group.
     pub(crate) fn pop(&mut self, group: usize) -> Option<Vec<u8>> {
-        self.groups.get_mut(&group)?.pop_front()
+        self.groups.get_mut(group)?.pop_front()
     }
 
     /// Takes a part that does not grow any more.
     pub(crate) fn pop_full(&mut self, group: usize) -> Option<Vec<u8>> {
-        let parts = self.groups.get_mut(&group)?;
+        let parts = self.groups.get_mut(group)?;
         let is_full = parts.front().is_some_and(|part| part.len() >= PART_BYTES);
         is_full.then(|| parts.pop_front()).flatten()
     }
 
     /// Takes any part.
     pub(crate) fn pop_any(&mut self) -> Option<(usize, Vec<u8>)> {
-        loop {
-            let mut first = self.groups.first_entry()?;
-            if let Some(part) = first.get_mut().pop_front() {
-                return Some((*first.key(), part));
+        while let Some(parts) = self.groups.get_mut(self.first) {
+            if let Some(part) = parts.pop_front() {
+                return Some((self.first, part));
             }
-            first.remove();
+            self.first += 1;
         }
+        None
     }
 }
 

@@ -16,7 +16,8 @@ use crate::key_group_table::{Entry, KeyGroupTable};
 use crate::probe_hash::{self, ProbeHash};
 use crate::restore::{self, Reading, RestoreError};
 use crate::snapshot::{
-    EncodeEntry, SnapshotError, StateAddress, Waiting, WalkBudget, encode_entry, write_part,
+    EncodeEntry, PART_BYTES, SnapshotError, StateAddress, Waiting, WalkBudget, encode_entry,
+    write_part,
 };
 use crate::value::Value;
 
@@ -164,7 +165,8 @@ impl<K: Key, V> HeapTable<K, V> {
             if budget.is_spent() {
                 return Ok(false);
             }
-            let (entries, mut part) = (&mut self.groups[group], Vec::new());
+            let entries = &mut self.groups[group];
+            let mut part = Vec::with_capacity(budget.bytes().min(PART_BYTES));
             let is_done = saving.scan(entries, self.unsaved_below, &mut part, budget)?;
             if !part.is_empty() {
                 write_part(id(), &head, &part, budget, sections);
