@@ -1,6 +1,7 @@
 //! What the project promises, held from outside.
 //!
-//! Reading order: [`repository`] → [`promise`] → [`conformance`] → [`upper_case`] → [`havoc`].
+//! Reading order: [`repository`] → [`promise`] → [`conformance`] → [`upper_case`] → [`havoc`] →
+//! [`walkthrough`].
 #![forbid(unsafe_code)]
 
 pub mod conformance;
@@ -8,6 +9,7 @@ pub mod havoc;
 pub mod promise;
 pub mod repository;
 pub mod upper_case;
+pub mod walkthrough;
 
 /// The Rust blocks of the README are compiled as tests.
 #[cfg(doctest)]
