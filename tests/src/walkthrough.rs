@@ -199,7 +199,7 @@ fn changed(text: &str, diff: &[String]) -> Result<String, String> {
                 let first = line.chars().next().unwrap_or(' ');
                 first == ' ' || first == mark
             });
-            kept.map(|line| format!("{}\n", line.get(1..).unwrap_or_default()))
+            kept.flat_map(|line| [line.get(1..).unwrap_or_default(), "\n"])
                 .collect()
         };
         let (old, new) = (side('-'), side('+'));
