@@ -27,7 +27,11 @@ fn every_planted_bug_is_caught_by_the_check_of_a_promise() {
     let mut planted = files(".toml");
     planted.retain(|path| path.starts_with("sim/planted/"));
     assert!(!planted.is_empty(), "there are planted bugs");
-    planted.retain(|path| !caught.iter().any(|caught| path.starts_with(caught.as_str())));
+    planted.retain(|path| {
+        !caught
+            .iter()
+            .any(|caught| path.starts_with(caught.as_str()))
+    });
     assert!(planted.is_empty(), "no promise catches {planted:?}");
 }
 

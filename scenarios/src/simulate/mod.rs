@@ -16,8 +16,8 @@ use sameriver::JobEnd;
 use sameriver::runtime::RandomStream;
 use sameriver_sim::judge::{self, DeclaredOrder, WentThrough};
 use sameriver_sim::{
-    Class, Compared, CutMode, Figures, Finding, Limits, Outcome, Phases, Plan, Promised, Ran, SimCluster,
-    SimJob, SimWorld, draw_class, draw_lasting_settings, run_seed,
+    Class, Compared, CutMode, Figures, Finding, Limits, Outcome, Phases, Plan, Promised, Ran,
+    SimCluster, SimJob, SimWorld, draw_class, draw_lasting_settings, run_seed,
 };
 
 pub use trial::{Judged, Trial};

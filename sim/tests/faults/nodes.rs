@@ -141,7 +141,10 @@ fn an_armed_crash_hits_who_passes_and_falls_back_to_a_place_by_which_somebody_co
         for name in ["first", "second"] {
             sim.boot(name, move |world| {
                 spawn(&world.clone(), async move {
-                    while name == "second" {
+                    if name == "first" {
+                        return;
+                    }
+                    loop {
                         world.sleep(Duration::from_millis(100)).await;
                         crash_point(PLACE);
                     }

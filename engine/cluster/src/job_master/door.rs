@@ -170,11 +170,13 @@ impl Door {
         let Some(connection) = id.and_then(|id| self.connections.get(id)) else {
             return Ok(());
         };
-        let queue = connection.outgoing.as_ref();
-        match queue.map(|queue| queue.try_send(message)) {
+        let Some(queue) = &connection.outgoing else {
+            return Ok(());
+        };
+        match queue.try_send(message) {
             // A connection that has ended says why in its last event.
-            None | Some(Ok(()) | Err(mpsc::error::TrySendError::Closed(_))) => Ok(()),
-            Some(Err(mpsc::error::TrySendError::Full(_))) => {
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+            Err(mpsc::error::TrySendError::Full(_)) => {
                 let gone = connection.gone("it does not read its messages".to_owned());
                 gone.map_or(Ok(()), Err)
             }

@@ -35,7 +35,7 @@ pub(super) enum Hosted {
     SlotGone(SlotIndex),
     /// What a subtask starts from is here, or not.
     Fetched {
-        deployment: Deployment,
+        deployment: Box<Deployment>,
         slot: SlotIndex,
         fetched: Result<RestoredState, Failure>,
     },
@@ -373,7 +373,7 @@ impl Hosting {
             let (checkpoint, state) = state;
             let fetched = restoring::fetch(world, folder, attempt, checkpoint, state).await;
             let fetched = Hosted::Fetched {
-                deployment,
+                deployment: Box::new(deployment),
                 slot,
                 fetched,
             };
@@ -404,7 +404,7 @@ impl Hosting {
                 match fetched {
                     Ok(restored) => {
                         deployment.restored = Some(Arc::new(restored));
-                        self.post(slot, SlotMail::Deploy(deployment));
+                        self.post(slot, SlotMail::Deploy(*deployment));
                     }
                     Err(failure) => self.fail(subtask, attempt, failure),
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sameriver_model::{FailureKind, ReadReports, ReadSteps, SlotIndex};
+use sameriver_model::{CheckpointId, FailureKind, ReadReports, ReadSteps, SlotIndex};
 use sameriver_runtime_tokio::TokioWorld;
 
 use super::chains::{Seen, Twist, numbers};
@@ -227,7 +227,7 @@ fn a_source_that_is_asked_to_tells_what_it_has_read_since_its_last_barrier() {
             let event = rig.events.recv().await.unwrap();
             rig.answer(&event).await;
             if let SlotEvent::SourceRead { after, counts, .. } = event {
-                told.push((after.map(|barrier| barrier.get()), counts.records));
+                told.push((after.map(CheckpointId::get), counts.records));
                 if told.len() == 2 {
                     rig.trigger(subtask(0, 0), 7).await;
                 }
