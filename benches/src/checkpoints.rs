@@ -253,9 +253,9 @@ impl fmt::Display for Checkpoints {
         writeln!(f, "kc, N = {records}, a checkpoint each {interval:?}")?;
         writeln!(
             f,
-            "| store | parallelism | without, M records/s | with, M records/s | cost | cost of each \
-             pair, % | checkpoints in a run | CPU of a checkpoint, ms | of it in data threads, ms \
-             | longest stop, CPU ms | on the clock, ms | without checkpoints, CPU ms | on the \
+            "| store | parallelism | without, M records/s | with, M records/s | cost | cost of \
+             each pair, % | checkpoints in a run | CPU of a checkpoint, ms | of it in data \
+             threads, ms | longest stop, CPU ms | on the clock, ms | without checkpoints, CPU ms | on the \
              clock, ms |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")?;
