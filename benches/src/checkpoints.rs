@@ -255,8 +255,8 @@ impl fmt::Display for Checkpoints {
             f,
             "| store | parallelism | without, M records/s | with, M records/s | cost | cost of \
              each pair, % | checkpoints in a run | CPU of a checkpoint, ms | of it in data \
-             threads, ms | longest stop, CPU ms | on the clock, ms | without checkpoints, CPU ms | on the \
-             clock, ms |"
+             threads, ms | longest stop, CPU ms | on the clock, ms | without checkpoints, CPU ms \
+             | on the clock, ms |"
         )?;
         writeln!(f, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")?;
         for row in &self.rows {
