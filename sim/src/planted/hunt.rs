@@ -214,14 +214,16 @@ fn judged(ended: &Ended, list: &FindingList, seeds: u64) -> Catch {
     if let Some(finding) = list.findings.first() {
         let seed = finding.seed.as_ref().and_then(|seed| seed.parse().ok());
         catch.caught_by = Some(Oracle::of(finding));
-        // What is wrong with a batch needs all of it.
+        let with_it = seed.map(|seed: u64| seed.saturating_add(1));
         catch.seeds = match finding.kind {
+            // What is wrong with a batch needs all of it.
             FindingKind::Vacuous => Some(seeds),
+            // The proof of the harness comes before the first seed.
+            FindingKind::Harness => with_it.or(Some(0)),
             FindingKind::Safety
             | FindingKind::Liveness
             | FindingKind::Nondeterminism
-            | FindingKind::Panic
-            | FindingKind::Harness => seed.map(|seed: u64| seed.saturating_add(1)),
+            | FindingKind::Panic => with_it,
         };
         catch.evidence.clone_from(&finding.evidence);
     } else if ended.code == Some(i32::from(FindingKind::Liveness.exit_code())) {
@@ -273,6 +275,11 @@ mod tests {
         assert_eq!(
             caught(5, None, &idle),
             (Some("vacuous".to_owned()), Some(100))
+        );
+        let deaf = Finding::harness("I1 is broken, and its oracle passes it");
+        assert_eq!(
+            caught(6, None, &deaf),
+            (Some("harness".to_owned()), Some(0))
         );
     }
 

@@ -4,7 +4,6 @@
 //! with the reason that its file gives.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use super::catch::Catch;
 use super::planted_bug::PlantedBug;
@@ -25,7 +24,8 @@ const WORLD: &str = "\
 ## Defects of the simulated world
 
 These are mistakes of the simulator itself: a fault that is counted and not applied, an oracle that
-looks at nothing. A batch must not pass with them; it ends as vacuous or as a failure of the harness.
+looks at nothing. A batch must not pass with them; it ends as vacuous or as a failure of the harness,
+most of them before the first seed.
 ";
 
 /// How many seeds the summary calls few.
@@ -66,27 +66,30 @@ impl<'a> Page<'a> {
     pub fn text(&self) -> String {
         let (commit, seeds) = (self.commit, self.seeds);
         let tables = [true, false].map(|engine| table(self.bugs(engine)));
-        let mut text = format!(
+        format!(
             "{HEAD}\nThis page was written at commit {commit} by\n\n\
              ```text\ncargo run --release -p sameriver-sim --bin planted -- --seeds {seeds} \
-             --page\n```\n\n{}\n\n## Bugs of the engine\n\n{}\n{WORLD}\n{}",
+             --page\n```\n\n{}\n\n## Bugs of the engine\n\n{}\n{WORLD}\n{}{}",
             self.summary(),
             tables[0],
             tables[1],
-        );
-        let mut missed = self.rows.iter().filter(|(bug, c)| !c.is_caught(bug));
-        if missed.clone().next().is_some() {
-            text.push_str("\n## Not found\n\n");
-            missed.try_for_each(|(bug, catch)| {
-                let why = bug.unfound.as_deref().unwrap_or("nobody knows why yet");
-                let why = catch.too_crude.as_deref().unwrap_or(why);
-                writeln!(text, "- `{}`: {why}", bug.id)
-            })
-        } else {
-            Ok(())
+            self.not_found(),
+        )
+    }
+
+    fn not_found(&self) -> String {
+        let rows = self.rows.iter();
+        let missed = rows.filter(|(bug, catch)| !catch.is_caught(bug));
+        let lines = missed.map(|(bug, catch)| {
+            let why = bug.unfound.as_deref().unwrap_or("nobody knows why yet");
+            let why = catch.too_crude.as_deref().unwrap_or(why);
+            format!("- `{}`: {why}\n", bug.id)
+        });
+        let lines: String = lines.collect();
+        if lines.is_empty() {
+            return lines;
         }
-        .expect("a text takes everything");
-        text
+        format!("\n## Not found\n\n{lines}")
     }
 
     /// The percentages of the engine's bugs, and how the world's defects ended.
@@ -182,8 +185,15 @@ fn table<'a>(rows: impl Iterator<Item = Row<'a>>) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it reads a page of the repository, outside of any world"
+)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::planted::Shelf;
 
     fn bug(id: &str, file: &str, expect: &str) -> PlantedBug {
         let text = format!(
@@ -236,5 +246,15 @@ mod tests {
         let listed: Vec<_> = ids.into_iter().zip(seeds).collect();
         assert_eq!(Page::listed(&text), listed);
         assert!(!page.is_enough(), "one of four was not caught");
+    }
+
+    #[test]
+    fn the_page_lists_exactly_the_planted_bugs() {
+        let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let listed = Page::listed(&std::fs::read_to_string(top.join(PAGE)).unwrap());
+        let listed: BTreeSet<_> = listed.into_iter().map(|(id, _)| id).collect();
+        let shelf = Shelf::read(&top).unwrap();
+        let planted: BTreeSet<_> = shelf.all().iter().map(|bug| bug.id.clone()).collect();
+        assert_eq!(listed, planted, "write the page anew with `planted --page`");
     }
 }

@@ -94,10 +94,13 @@ async fn after_power_cut(
 /// Bytes of a failed sync are read until the power goes.
 async fn failed_sync(sim: &SimWorld) -> Result<(), Finding> {
     let world = sim.node("b");
-    let file = world.disk().create(Path::new("file")).await;
-    let file = file.map_err(|error| broken(&error))?;
-    let appended = file.append(Bytes::from_static(DURABLE)).await;
-    appended.map_err(|error| broken(&error))?;
+    let begun = async {
+        let file = world.disk().create(Path::new("file")).await?;
+        world.disk().sync_directory(Path::new("")).await?;
+        file.append(Bytes::from_static(DURABLE)).await?;
+        Ok(file)
+    };
+    let file = begun.await.map_err(|error| broken(&error))?;
     let always = Parameters {
         per_mille: 1_000,
         ..Parameters::default()
@@ -111,8 +114,7 @@ async fn failed_sync(sim: &SimWorld) -> Result<(), Finding> {
     nemesis.heal();
     file.sync().await.map_err(|error| broken(&error))?;
     sim.crash("b");
-    let left = sim.files("b").read("file").unwrap_or_default();
-    if has_failed && left.is_empty() {
+    if has_failed && sim.files("b").read("file") == Some(Vec::new()) {
         return Ok(());
     }
     Err(defect(
