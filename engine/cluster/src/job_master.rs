@@ -194,13 +194,9 @@ async fn lead(
 /// Tells every task manager that the job is over, waits until they have released everything, and
 /// leaves those that do not answer.
 async fn say_goodbye(site: &Site, mut door: Door, mut inbox: mpsc::Receiver<Event>) {
-    for task_manager in door.registered().collect::<Vec<_>>() {
-        // A full queue ends with the connection; the task manager sees that as well.
-        let _ = door.send(task_manager, MasterMessage::Shutdown);
-        door.say_no_more(task_manager);
-    }
+    door.say_last(&MasterMessage::Shutdown);
     let mut limit = site.world.sleep(site.settings.cancellation_timeout);
-    while door.registered().next().is_some() {
+    while door.has_guests() {
         sameriver_runtime::select! {
             Some(event) = inbox.recv() => match event {
                 Event::Accepted(stream) => door.let_in(stream),

@@ -361,10 +361,15 @@ impl TaskManager {
     /// Queues a message; the queue holds all that can be unanswered, so it is full only when the
     /// connection hangs.
     async fn send(&mut self, message: TaskManagerMessage) {
-        if let Link::Talking(talk) = &self.link
-            && talk.to_master.try_send(message).is_err()
-        {
-            self.cut("it does not read its messages").await;
+        let Link::Talking(talk) = &self.link else {
+            return;
+        };
+        match talk.to_master.try_send(message) {
+            // A connection that has ended says why in its last event, behind what came before it.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.cut("it does not read its messages").await;
+            }
         }
     }
 

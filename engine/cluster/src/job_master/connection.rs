@@ -61,7 +61,13 @@ impl Serving {
         let received = hello::receive(stream, self.identity);
         let hello = self.world.timeout(self.hello_timeout, received).await??;
         let (answer, verdict) = oneshot::channel();
-        self.tell(Event::Knocked { hello, answer }).await;
+        let connection = self.id;
+        let knocked = Event::Knocked {
+            connection,
+            hello,
+            answer,
+        };
+        self.tell(knocked).await;
         match verdict.await {
             Ok(Ok(())) => {
                 hello::welcome(stream, self.identity).await?;

@@ -35,6 +35,8 @@ struct Connection {
     task: Stoppable,
     /// `None` once we have said all we had to say.
     outgoing: Option<mpsc::Sender<MasterMessage>>,
+    /// Whether its hello was answered with a welcome.
+    is_admitted: bool,
     registered: Option<(TaskManagerIndex, Incarnation)>,
     monitor: HeartbeatMonitor,
     /// The number of the next heartbeat.
@@ -122,6 +124,7 @@ impl Door {
         let connection = Connection {
             task,
             outgoing: Some(tx),
+            is_admitted: false,
             registered: None,
             monitor: HeartbeatMonitor::new(patience, super::moment(&self.world)),
             beat: 0,
@@ -137,6 +140,13 @@ impl Door {
                 true
             }
             None => false,
+        }
+    }
+
+    /// Notes that whoever is on this connection is welcome, and will register.
+    pub(super) fn admit(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.is_admitted = true;
         }
     }
 
@@ -183,12 +193,22 @@ impl Door {
         }
     }
 
-    /// Ends our direction of the connection once everything that was queued is out.
-    pub(super) fn say_no_more(&mut self, task_manager: TaskManagerIndex) {
-        let id = self.registered.get(&task_manager);
-        if let Some(connection) = id.and_then(|id| self.connections.get_mut(id)) {
-            connection.outgoing = None;
+    /// Says a last word to everybody who was admitted, and ends our direction of these connections
+    /// once it and everything before it is out.
+    pub(super) fn say_last(&mut self, message: &MasterMessage) {
+        let all = self.connections.values_mut();
+        for connection in all.filter(|connection| connection.is_admitted) {
+            if let Some(queue) = connection.outgoing.take() {
+                // A full queue ends with the connection; the task manager sees that as well.
+                let _ = queue.try_send(message.clone());
+            }
         }
+    }
+
+    /// Whether somebody who was admitted is still there.
+    pub(super) fn has_guests(&self) -> bool {
+        let mut all = self.connections.values();
+        all.any(|connection| connection.is_admitted)
     }
 
     /// Sends every registered task manager a heartbeat; answers those that do not read.

@@ -23,6 +23,7 @@ pub(super) enum Event {
     Accepted(Box<dyn ByteStream>),
     /// A task manager that runs our code asks to be admitted.
     Knocked {
+        connection: ConnectionId,
         hello: Hello,
         answer: oneshot::Sender<Result<(), Refusal>>,
     },

@@ -16,9 +16,17 @@ impl Driver<'_> {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
             Event::Accepted(stream) => self.door.let_in(stream),
-            Event::Knocked { hello, answer } => {
+            Event::Knocked {
+                connection,
+                hello,
+                answer,
+            } => {
+                let verdict = self.admit(hello);
+                if verdict.is_ok() {
+                    self.door.admit(connection);
+                }
                 // A connection that has ended meanwhile needs no answer.
-                let _ = answer.send(self.admit(hello));
+                let _ = answer.send(verdict);
             }
             Event::Refused {
                 task_manager,
@@ -128,13 +136,28 @@ impl Driver<'_> {
             warn!(%task_manager, %subtask, "a report on a subtask of another task manager");
             return;
         }
-        let fact = match message {
-            TaskManagerMessage::Register { .. } | TaskManagerMessage::Heartbeat { .. } => return,
+        let Some(fact) = self.fact_of(task_manager, message) else {
+            return;
+        };
+        self.decide(fact);
+    }
+
+    /// What a report means for the job; `None` if there is nothing to decide.
+    fn fact_of(
+        &mut self,
+        task_manager: TaskManagerIndex,
+        message: TaskManagerMessage,
+    ) -> Option<Fact> {
+        Some(match message {
+            TaskManagerMessage::Register { .. } | TaskManagerMessage::Heartbeat { .. } => {
+                return None;
+            }
             TaskManagerMessage::Running { subtask, attempt } => {
                 Fact::SubtaskRunning { subtask, attempt }
             }
             TaskManagerMessage::SplitRequest { subtask, attempt } => {
-                return self.on_split_request(task_manager, subtask, attempt);
+                self.on_split_request(task_manager, subtask, attempt);
+                return None;
             }
             TaskManagerMessage::SourceRead {
                 subtask,
@@ -196,8 +219,7 @@ impl Driver<'_> {
             TaskManagerMessage::Cancelled { subtask, attempt } => {
                 Fact::SubtaskCancelled { subtask, attempt }
             }
-        };
-        self.decide(fact);
+        })
     }
 
     fn finished(

@@ -2,8 +2,8 @@
 //!
 //! Invariant: every event of a slot has a place here; one about a subtask names it and its attempt.
 
-use sameriver_model::{AttemptNumber, Failure, SlotIndex, SubtaskId};
-use sameriver_task::SlotEvent;
+use sameriver_model::{AttemptNumber, CheckpointId, Failure, ReadCounts, SlotIndex, SubtaskId};
+use sameriver_task::{SlotEvent, SubtaskMetrics};
 
 use crate::rpc::TaskManagerMessage;
 
@@ -27,32 +27,27 @@ impl SlotReport {
     pub(super) fn of(event: SlotEvent) -> Self {
         let (subtask, attempt, report) = match event {
             SlotEvent::Cancelled { slot, attempt } => return Self::Stopped { slot, attempt },
-            SlotEvent::Running { subtask, attempt } => {
-                let report = TaskManagerMessage::Running { subtask, attempt };
-                (subtask, attempt, report)
-            }
-            SlotEvent::SplitRequest { subtask, attempt } => {
-                let report = TaskManagerMessage::SplitRequest { subtask, attempt };
-                (subtask, attempt, report)
-            }
+            SlotEvent::Running { subtask, attempt } => (
+                subtask,
+                attempt,
+                TaskManagerMessage::Running { subtask, attempt },
+            ),
+            SlotEvent::SplitRequest { subtask, attempt } => (
+                subtask,
+                attempt,
+                TaskManagerMessage::SplitRequest { subtask, attempt },
+            ),
             SlotEvent::SourceRead {
                 subtask,
                 attempt,
                 after,
                 counts,
-            } => {
-                let report = TaskManagerMessage::SourceRead {
-                    subtask,
-                    attempt,
-                    after,
-                    counts,
-                };
-                (subtask, attempt, report)
-            }
-            SlotEvent::Ended { subtask, attempt } => {
-                let report = TaskManagerMessage::Ended { subtask, attempt };
-                (subtask, attempt, report)
-            }
+            } => (subtask, attempt, read(subtask, attempt, after, counts)),
+            SlotEvent::Ended { subtask, attempt } => (
+                subtask,
+                attempt,
+                TaskManagerMessage::Ended { subtask, attempt },
+            ),
             SlotEvent::Acknowledged {
                 subtask,
                 attempt,
@@ -87,14 +82,7 @@ impl SlotReport {
                 subtask,
                 attempt,
                 metrics,
-            } => {
-                let report = TaskManagerMessage::Finished {
-                    subtask,
-                    attempt,
-                    metrics,
-                };
-                (subtask, attempt, report)
-            }
+            } => (subtask, attempt, finished(subtask, attempt, metrics)),
             SlotEvent::Failed {
                 subtask,
                 attempt,
@@ -115,6 +103,32 @@ impl SlotReport {
             report,
             is_last: finished || failed,
         }
+    }
+}
+
+fn read(
+    subtask: SubtaskId,
+    attempt: AttemptNumber,
+    after: Option<CheckpointId>,
+    counts: ReadCounts,
+) -> TaskManagerMessage {
+    TaskManagerMessage::SourceRead {
+        subtask,
+        attempt,
+        after,
+        counts,
+    }
+}
+
+fn finished(
+    subtask: SubtaskId,
+    attempt: AttemptNumber,
+    metrics: SubtaskMetrics,
+) -> TaskManagerMessage {
+    TaskManagerMessage::Finished {
+        subtask,
+        attempt,
+        metrics,
     }
 }
 
