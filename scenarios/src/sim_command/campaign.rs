@@ -9,8 +9,8 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use sameriver_cli::Exit;
 use sameriver_cli::command::{complain, print};
 use sameriver_sim::{
-    Batch, BatchSummary, Class, Finding, FindingList, Limits, Outcome, PlanFolder, Watchdog,
-    self_check,
+    Batch, BatchSummary, Class, Finding, FindingKind, FindingList, Limits, Outcome, PlanFolder,
+    Watchdog, self_check,
 };
 
 use super::evidence::Chunks;
@@ -130,21 +130,7 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
         let written = chunks.append(name);
         written.map_err(|message| (Exit::CannotCreate, message))?;
     }
-    let plans = PlanFolder::at(&arguments.plans);
-    let mut code = None;
-    let mut list = FindingList::default();
-    for (seed, finding, hash) in report.failures() {
-        let found = failure::report(&campaign, &plans, seed, finding, hash);
-        complain(&found.text);
-        code.get_or_insert(found.kind);
-        list.add(
-            Some(seed),
-            &Finding {
-                kind: found.kind,
-                ..finding.clone()
-            },
-        );
-    }
+    let (code, mut list) = put_failures(&campaign, arguments, &report);
     if let Some(path) = &arguments.findings {
         report.put_batch(&mut list, &summary);
         let written = list.write(path);
@@ -155,6 +141,27 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
     }
     print(&report.text(&summary))?;
     Ok(report.exit(code, &summary))
+}
+
+/// Tells of the seeds that failed; answers what the first one ends with, and all of them.
+fn put_failures(
+    campaign: &Campaign,
+    arguments: &SimArguments,
+    report: &Report,
+) -> (Option<FindingKind>, FindingList) {
+    let plans = PlanFolder::at(&arguments.plans);
+    let (mut code, mut list) = (None, FindingList::default());
+    for (seed, finding, hash) in report.failures() {
+        let found = failure::report(campaign, &plans, seed, finding, hash);
+        complain(&found.text);
+        code.get_or_insert(found.kind);
+        let finding = Finding {
+            kind: found.kind,
+            ..finding.clone()
+        };
+        list.add(Some(seed), &finding);
+    }
+    (code, list)
 }
 
 /// No seed shows anything in a world that does not hurt, or to a judge that does not look.

@@ -1,4 +1,5 @@
-//! Walks through a page: `walk PAGE` writes its files, types its commands, compares what they print.
+//! Walks through a page: `walk PAGE` writes its files, types its commands and compares what they
+//! print.
 #![expect(clippy::print_stdout, reason = "a command line prints")]
 #![expect(
     clippy::disallowed_methods,
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
 
 fn walk(page: &str, folder: &Path) -> Result<(), String> {
     std::fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    // The versions that the gate has tested; what the crate does not need leaves the copy by itself.
+    // The versions that the gate has tested; what the crate does not need leaves by itself.
     let lock = std::fs::copy(top().join("Cargo.lock"), folder.join("Cargo.lock"));
     lock.map_err(|error| error.to_string())?;
     let mut walk = Walk::new(folder, &top(), &target());
