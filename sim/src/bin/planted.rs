@@ -167,7 +167,7 @@ fn try_all<'a>(
     }
 }
 
-/// The bugs to try, each with the seeds that it gets, in an order in which one build helps the next.
+/// The bugs to try, each with the seeds that it gets; one build helps the next in this order.
 fn choose<'a>(
     line: &Line,
     shelf: &'a Shelf,

@@ -4,7 +4,9 @@
 //! that it hosts.
 
 use sameriver_control::{Fact, Incarnation};
-use sameriver_model::{AttemptNumber, SubtaskId, TaskManagerIndex};
+use sameriver_model::{
+    AttemptNumber, CheckpointId, Failure, SubtaskId, SubtaskState, TaskManagerIndex,
+};
 use sameriver_task::SubtaskMetrics;
 use tracing::{debug, info, warn};
 
@@ -21,12 +23,8 @@ impl Driver<'_> {
                 hello,
                 answer,
             } => {
-                let verdict = self.admit(hello);
-                if verdict.is_ok() {
-                    self.door.admit(connection);
-                }
                 // A connection that has ended meanwhile needs no answer.
-                let _ = answer.send(verdict);
+                let _ = answer.send(self.greet(connection, hello));
             }
             Event::Refused {
                 task_manager,
@@ -88,12 +86,14 @@ impl Driver<'_> {
         }
     }
 
-    fn admit(&self, hello: Hello) -> Result<(), Refusal> {
+    fn greet(&mut self, connection: ConnectionId, hello: Hello) -> Result<(), Refusal> {
         let admitted = self.machine.admits(hello.task_manager, hello.incarnation);
-        admitted.map_err(|error| {
+        if let Err(error) = admitted {
             warn!(%error, "a task manager was refused");
-            Refusal::from(error)
-        })
+            return Err(Refusal::from(error));
+        }
+        self.door.admit(connection);
+        Ok(())
     }
 
     fn on_message(
@@ -181,12 +181,7 @@ impl Driver<'_> {
                 measured,
             } => {
                 debug!(%subtask, %checkpoint, ?measured, "snapshot acknowledged");
-                Fact::SnapshotAcknowledged {
-                    subtask,
-                    attempt,
-                    checkpoint,
-                    state,
-                }
+                acknowledged(subtask, attempt, checkpoint, state)
             }
             TaskManagerMessage::Declined {
                 subtask,
@@ -195,12 +190,7 @@ impl Driver<'_> {
                 failure,
             } => {
                 warn!(%subtask, %checkpoint, %failure, "snapshot declined");
-                Fact::SnapshotDeclined {
-                    subtask,
-                    attempt,
-                    checkpoint,
-                    failure,
-                }
+                declined(subtask, attempt, checkpoint, failure)
             }
             TaskManagerMessage::Finished {
                 subtask,
@@ -258,5 +248,33 @@ impl Driver<'_> {
     ) -> bool {
         attempt == self.machine.attempt()
             && self.machine.assignment().task_manager(subtask) == Some(task_manager)
+    }
+}
+
+fn acknowledged(
+    subtask: SubtaskId,
+    attempt: AttemptNumber,
+    checkpoint: CheckpointId,
+    state: SubtaskState,
+) -> Fact {
+    Fact::SnapshotAcknowledged {
+        subtask,
+        attempt,
+        checkpoint,
+        state,
+    }
+}
+
+fn declined(
+    subtask: SubtaskId,
+    attempt: AttemptNumber,
+    checkpoint: CheckpointId,
+    failure: Failure,
+) -> Fact {
+    Fact::SnapshotDeclined {
+        subtask,
+        attempt,
+        checkpoint,
+        failure,
     }
 }
