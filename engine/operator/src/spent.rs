@@ -4,7 +4,7 @@
 //! by the thousand. So links leave used records here, and links that make records drop one of them
 //! for each.
 //!
-//! Invariant: no more than [`BATCHES_MAX`] batches wait; what comes beyond is dropped at once.
+//! Invariant: no more than `BATCHES_MAX` batches wait; what comes beyond is dropped at once.
 //! Belongs to one slot, which drops the rest once it rests. Knows nothing of channels.
 
 use std::any::Any;

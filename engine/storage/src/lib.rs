@@ -2,7 +2,7 @@
 //!
 //! Reading order: [`layout`] (names of files) → [`file_blobs`] and [`memory_blobs`] (stores) →
 //! [`snapshot_file`] and [`metadata`] (files) → [`job_log`] (the truth about a job) → [`retention`]
-//! (what may go) → [`audit`] (what is there).
+//! (what may go) → [`mod@audit`] (what is there).
 //!
 //! Feature: `testing` opens the conformance suite for stores.
 //!
