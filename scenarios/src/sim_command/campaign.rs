@@ -2,6 +2,7 @@
 //!
 //! Invariant: what is printed and counted follows the order of the seeds, not that of the threads.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -130,11 +131,12 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
         let written = chunks.append(name);
         written.map_err(|message| (Exit::CannotCreate, message))?;
     }
-    let (code, mut list) = put_failures(&campaign, arguments, &report);
+    let plans = PlanFolder::at(&arguments.plans);
+    let mut list = FindingList::default();
+    let code = report_failures(&campaign, &plans, &report, &mut list);
     if let Some(path) = &arguments.findings {
         report.put_batch(&mut list, &summary);
-        let written = list.write(path);
-        written.map_err(|message| (Exit::CannotCreate, message))?;
+        write_findings(&list, path)?;
     }
     for error in report.batch_errors(&summary, |seed| failure::command(name, seed)) {
         complain(&error);
@@ -143,25 +145,32 @@ pub(super) fn execute(arguments: &SimArguments) -> Ended {
     Ok(report.exit(code, &summary))
 }
 
-/// Tells of the seeds that failed; answers what the first one ends with, and all of them.
-fn put_failures(
+/// Tells what became of failing seeds; gives the kind of the lowest one.
+fn report_failures(
     campaign: &Campaign,
-    arguments: &SimArguments,
+    plans: &PlanFolder,
     report: &Report,
-) -> (Option<FindingKind>, FindingList) {
-    let plans = PlanFolder::at(&arguments.plans);
-    let (mut code, mut list) = (None, FindingList::default());
+    list: &mut FindingList,
+) -> Option<FindingKind> {
+    let mut first = None;
     for (seed, finding, hash) in report.failures() {
-        let found = failure::report(campaign, &plans, seed, finding, hash);
+        let found = failure::report(campaign, plans, seed, finding, hash);
         complain(&found.text);
-        code.get_or_insert(found.kind);
-        let finding = Finding {
-            kind: found.kind,
-            ..finding.clone()
-        };
-        list.add(Some(seed), &finding);
+        first.get_or_insert(found.kind);
+        list.add(
+            Some(seed),
+            &Finding {
+                kind: found.kind,
+                ..finding.clone()
+            },
+        );
     }
-    (code, list)
+    first
+}
+
+fn write_findings(list: &FindingList, path: &Path) -> Result<(), (Exit, String)> {
+    let written = list.write(path);
+    written.map_err(|message| (Exit::CannotCreate, message))
 }
 
 /// No seed shows anything in a world that does not hurt, or to a judge that does not look.
@@ -170,8 +179,7 @@ fn report_harness(arguments: &SimArguments, finding: &Finding) -> Ended {
     if let Some(path) = &arguments.findings {
         let mut list = FindingList::default();
         list.add(None, finding);
-        let written = list.write(path);
-        written.map_err(|message| (Exit::CannotCreate, message))?;
+        write_findings(&list, path)?;
     }
     Ok(ExitCode::from(finding.kind.exit_code()))
 }

@@ -145,7 +145,11 @@ fn try_all<'a>(
         if line.fresh {
             hunt.forget(bug);
         }
-        match hunt.try_bug(bug, *seeds) {
+        let tried = match line.sample {
+            Some(_) => hunt.try_again(bug, *seeds),
+            None => hunt.try_bug(bug, *seeds),
+        };
+        match tried {
             Ok(catch) => {
                 print(bug, &catch);
                 rows.push((*bug, catch));
@@ -167,7 +171,7 @@ fn try_all<'a>(
     }
 }
 
-/// The bugs to try, each with the seeds that it gets; one build helps the next in this order.
+/// The bugs to try, each with the seeds that it gets; one build helps the next.
 fn choose<'a>(
     line: &Line,
     shelf: &'a Shelf,

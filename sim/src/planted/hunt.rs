@@ -100,15 +100,40 @@ impl Hunt {
         if let Some(catch) = self.results.find(bug, seeds) {
             return Ok(catch);
         }
+        let catch = self.planted(bug, |hunt| {
+            if bug.is_of_the_engine() {
+                hunt.hunt_engine(bug, seeds)
+            } else {
+                hunt.hunt_world(bug, seeds)
+            }
+        })?;
+        self.results.put(bug, seeds, &catch);
+        Ok(catch)
+    }
+
+    /// Whether a bug that was caught before still is: without calm seeds, and always anew.
+    ///
+    /// # Errors
+    /// [`HuntError`]; that the bug was not caught is no error here.
+    pub fn try_again(&self, bug: &PlantedBug, seeds: u64) -> Result<Catch, HuntError> {
+        self.planted(bug, |hunt| {
+            if bug.is_of_the_engine() {
+                hunt.simulate(bug, &bug.command, &[], seeds)
+            } else {
+                hunt.hunt_world(bug, seeds)
+            }
+        })
+    }
+
+    fn planted(
+        &self,
+        bug: &PlantedBug,
+        hunt: impl FnOnce(&Self) -> Result<Catch, HuntError>,
+    ) -> Result<Catch, HuntError> {
         self.copy.plant(bug)?;
         let build_time = self.build(bug)?;
-        let mut catch = if bug.is_of_the_engine() {
-            self.hunt_engine(bug, seeds)?
-        } else {
-            self.hunt_world(bug, seeds)?
-        };
+        let mut catch = hunt(self)?;
         catch.build_seconds = build_time.as_secs_f64();
-        self.results.put(bug, seeds, &catch);
         Ok(catch)
     }
 

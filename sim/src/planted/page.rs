@@ -24,8 +24,8 @@ const WORLD: &str = "\
 ## Defects of the simulated world
 
 These are mistakes of the simulator itself: a fault that is counted and not applied, an oracle that
-looks at nothing. A batch must not pass with them; it ends as vacuous or as a failure of the
-harness, most of them before the first seed.
+looks at nothing. A batch must not pass with them: it ends as vacuous, or as a failure of the
+harness, mostly before the first seed.
 ";
 
 /// How many seeds the summary calls few.
