@@ -64,7 +64,8 @@ impl Exit {
             | FailureKind::Disconnected
             | FailureKind::Limit
             | FailureKind::Cluster
-            | FailureKind::Internal => Self::JobFailed,
+            | FailureKind::Internal
+            | FailureKind::Superseded => Self::JobFailed,
         }
     }
 }

@@ -249,7 +249,8 @@ impl CheckpointCoordinator {
         AckOutcome::Recorded
     }
 
-    /// A subtask cannot take part in a checkpoint, which therefore fails.
+    /// A subtask cannot take part in a checkpoint, which therefore fails; one that a later
+    /// checkpoint has overtaken there only ends.
     pub fn decline(
         &mut self,
         answer: (SubtaskId, AttemptNumber, CheckpointId),
@@ -259,7 +260,9 @@ impl CheckpointCoordinator {
     ) -> AckOutcome {
         let (subtask, attempt, id) = answer;
         let outcome = self.judge(subtask, attempt, id);
-        if outcome == AckOutcome::Recorded {
+        if outcome == AckOutcome::Recorded && failure.kind == FailureKind::Superseded {
+            self.lay_aside(id, out);
+        } else if outcome == AckOutcome::Recorded {
             let failure = Failure {
                 subtask: failure.subtask.or(Some(subtask)),
                 ..failure
@@ -477,6 +480,19 @@ impl CheckpointCoordinator {
         if let Some(pending) = self.pending.remove(&id) {
             self.abort(id, out);
             self.fail(id, pending.since, failure, now);
+        }
+    }
+
+    /// Ends a pending checkpoint that a later one has overtaken: what had made it due is the
+    /// later one's to keep.
+    fn lay_aside(&mut self, id: CheckpointId, out: &mut Vec<Command>) {
+        let Some(pending) = self.pending.remove(&id) else {
+            return;
+        };
+        self.abort(id, out);
+        match self.pending.range_mut(id..).next() {
+            Some((_, later)) => later.since.add(pending.since),
+            None => self.since.add(pending.since),
         }
     }
 

@@ -26,6 +26,8 @@ pub enum FailureKind {
     Cluster,
     /// A bug of the engine.
     Internal,
+    /// A later checkpoint made an earlier one needless. It never ends a job.
+    Superseded,
 }
 
 /// Why a subtask, and with it the job, failed.

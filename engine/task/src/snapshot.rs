@@ -430,5 +430,5 @@ impl Walking {
 /// The failure of a snapshot that a later one made needless.
 pub(crate) fn superseded(old: CheckpointId, by: CheckpointId) -> Failure {
     let message = format!("snapshot for {old} was given up: the barrier of {by} came first");
-    Failure::new(FailureKind::Cluster, message)
+    Failure::new(FailureKind::Superseded, message)
 }

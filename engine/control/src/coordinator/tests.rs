@@ -187,10 +187,39 @@ impl Rig {
         outcome
     }
 
+    fn overtaken(&mut self, id: u64) -> AckOutcome {
+        let answer = (subtask(1), FIRST, c(id));
+        let failure = Failure::new(FailureKind::Superseded, "a later barrier came first");
+        let (now, out) = (self.now, &mut self.out);
+        let outcome = self.coordinator.decline(answer, failure, now, out);
+        self.step();
+        outcome
+    }
+
     /// What went out since the last look.
     fn said(&mut self) -> Vec<String> {
         said(&std::mem::take(&mut self.out))
     }
+}
+
+#[test]
+fn checkpoints_that_later_ones_overtake_are_no_failures() {
+    let mut rig = Rig::running(CheckpointSettings {
+        max_concurrent: 2,
+        failures: FailurePolicy {
+            tolerated: 0,
+            backoff: Backoff::NONE,
+        },
+        ..settings()
+    });
+    assert_eq!(rig.at(10).at(20).said(), ["trigger c1", "trigger c2"]);
+    assert_eq!(rig.overtaken(1), AckOutcome::Recorded);
+    assert_eq!(rig.overtaken(1), AckOutcome::Late);
+    assert_eq!(rig.said(), ["abort c1"]);
+    assert_eq!(rig.failed, None);
+    rig.acks(2);
+    assert_eq!(rig.said(), ["publish c2 beside []"]);
+    assert_eq!(rig.decline(2), AckOutcome::Late);
 }
 
 #[test]
