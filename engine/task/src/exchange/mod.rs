@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use sameriver_model::{AttemptNumber, Failure};
 use sameriver_runtime::io::AsyncWriteExt;
+use sameriver_runtime::sync::oneshot;
 use sameriver_runtime::{Address, ByteStream, Lane, Listener, Wake, World, select};
 
 use self::hello::{Hello, HelloError};
@@ -116,6 +117,8 @@ impl std::fmt::Debug for Exchange {
 }
 
 async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listener>, stop: Wake) {
+    // Whoever has not said hello when the exchange ends is not waited for.
+    let mut greeting: Vec<oneshot::Sender<()>> = Vec::new();
     loop {
         let accepted = select! {
             () = stop.wait() => return,
@@ -123,7 +126,10 @@ async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listen
         };
         match accepted {
             Ok(stream) => {
-                let connection = serve(shared.clone(), world.clone(), stream);
+                greeting.retain(|stranger| !stranger.is_closed());
+                let (here, gone) = oneshot::channel();
+                greeting.push(here);
+                let connection = serve(shared.clone(), world.clone(), stream, gone);
                 let task = world.spawn(Lane::Control, "data connection", connection);
                 task.detach();
             }
@@ -135,9 +141,20 @@ async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listen
     }
 }
 
-/// Carries one connection of a peer.
-async fn serve(shared: Weak<Shared>, world: World, mut stream: Box<dyn ByteStream>) {
-    match greet(&shared, &world, &mut stream).await {
+/// Carries one connection of a peer. The exchange is over when `gone` is closed before the hellos
+/// are exchanged; later the registry ends the connection.
+async fn serve(
+    shared: Weak<Shared>,
+    world: World,
+    mut stream: Box<dyn ByteStream>,
+    mut gone: oneshot::Receiver<()>,
+) {
+    let greeted = select! {
+        greeted = greet(&shared, &world, &mut stream) => greeted,
+        _ = &mut gone => return,
+    };
+    drop(gone);
+    match greeted {
         Ok(Some(Greeted {
             link,
             settings,
