@@ -18,6 +18,17 @@ impl RecordDraws {
     }
 }
 
+/// What a generator with so many `partitions` makes of `records` in all, partition by partition.
+pub(crate) fn generated<T>(
+    partitions: u32,
+    records: u64,
+    make: impl Fn(u32, u64) -> T,
+) -> Vec<Vec<T>> {
+    let each = records.div_ceil(u64::from(partitions));
+    let of = |partition| (0..each).map(|offset| make(partition, offset)).collect();
+    (0..partitions).map(of).collect()
+}
+
 const fn mix(z: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

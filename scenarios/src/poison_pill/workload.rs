@@ -5,7 +5,7 @@
 use sameriver::runtime::RandomStream;
 use sameriver_cli::JobArguments;
 
-use crate::draw::RecordDraws;
+use crate::draw::{RecordDraws, generated};
 use crate::story::Workload;
 
 /// How many partitions the generator has, whatever the parallelism.
@@ -26,11 +26,9 @@ pub(super) fn texts(workload: &Workload) -> Vec<Vec<String>> {
     let arguments = &workload.arguments;
     let seed = arguments.seed.unwrap_or(super::SEED);
     let records = arguments.records.unwrap_or(super::RECORDS);
-    let each = records.div_ceil(u64::from(PARTITIONS));
-    let of = |partition| (0..each).map(move |offset| text(seed, partition, offset));
-    (0..PARTITIONS)
-        .map(|partition| of(partition).collect())
-        .collect()
+    generated(PARTITIONS, records, |partition, offset| {
+        text(seed, partition, offset)
+    })
 }
 
 pub(super) fn draw(random: &mut RandomStream) -> Workload {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{self, Event, Events, PARTITIONS};
+use crate::draw::generated;
 use crate::story::{Rows, Workload};
 
 /// The totals of a workload, as rows.
@@ -25,15 +26,11 @@ pub(super) fn rows(workload: &Workload) -> Rows {
 pub(super) fn events(workload: &Workload) -> Vec<Vec<Event>> {
     let arguments = &workload.arguments;
     if arguments.input.is_empty() {
-        let generated = Events::of(arguments);
-        let each = arguments
-            .records
-            .unwrap_or(super::RECORDS)
-            .div_ceil(u64::from(PARTITIONS));
-        let events = |partition| (0..each).map(move |at| generated.event(partition, at));
-        return (0..PARTITIONS)
-            .map(|partition| events(partition).collect())
-            .collect();
+        let events = Events::of(arguments);
+        let records = arguments.records.unwrap_or(super::RECORDS);
+        return generated(PARTITIONS, records, |partition, offset| {
+            events.event(partition, offset)
+        });
     }
     let texts = workload
         .files
