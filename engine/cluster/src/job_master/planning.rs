@@ -63,7 +63,6 @@ impl Driver<'_> {
             ),
             Ok(metadata) => {
                 crash_point("restore.read");
-                crash_point("restore.read");
                 self.restored = Some((named, metadata));
                 self.open_enumerators(attempt);
                 return self.settle();
@@ -112,9 +111,6 @@ impl Driver<'_> {
             let is_restart = self.deployed.replace(attempt).is_some();
             self.counts.restarts += u64::from(is_restart);
             self.counts.restored += u64::from(restore.is_some());
-            if restore.is_some() {
-                crash_point("restore.deploy");
-            }
             if restore.is_some() {
                 crash_point("restore.deploy");
             }
