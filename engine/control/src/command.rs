@@ -5,7 +5,7 @@
 
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
 use sameriver_model::{
-    AttemptNumber, CheckpointId, ReadReports, SlotIndex, SubtaskId, TaskManagerIndex,
+    AttemptNumber, CheckpointId, Failure, ReadReports, SlotIndex, SubtaskId, TaskManagerIndex,
 };
 
 use crate::incarnation::Incarnation;
@@ -18,6 +18,15 @@ pub struct PlacedSubtask {
     pub subtask: SubtaskId,
     /// The slot.
     pub slot: SlotIndex,
+}
+
+/// Why a checkpoint will not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AbortCause {
+    /// It failed: it counts as such, and whoever asked for it is told.
+    Failed(Failure),
+    /// A later one stands in for it, and answers whoever asked.
+    Overtaken,
 }
 
 /// Something to be done for a job.
@@ -72,14 +81,17 @@ pub enum Command {
         /// Every subtask of a source, with its host.
         sources: Vec<(TaskManagerIndex, SubtaskId)>,
     },
-    /// Tell the subtasks that a checkpoint will not be.
+    /// Tell the subtasks that a checkpoint will not be, and report why. Each checkpoint that fails
+    /// is aborted once, also one that no subtask has to hear of.
     AbortCheckpoint {
         /// The checkpoint.
         checkpoint: CheckpointId,
         /// Of which attempt.
         attempt: AttemptNumber,
-        /// Every host of the attempt.
+        /// Every host of the attempt that may have heard of it.
         task_managers: Vec<TaskManagerIndex>,
+        /// Why.
+        cause: AbortCause,
     },
     /// Write the metadata, then append the record that names it; always answered by
     /// [`Fact::CheckpointPublished`](crate::Fact::CheckpointPublished), by
@@ -101,10 +113,10 @@ pub enum Command {
         /// Every host of the attempt.
         task_managers: Vec<TaskManagerIndex>,
     },
-    /// Delete checkpoints that the newest record of the log does not reach any more.
+    /// Delete the files of checkpoints that no record of the log reaches any more, or ever will.
     Discard {
-        /// Which ones; each names the metadata, which names the rest.
-        metadata: Vec<CheckpointRef>,
+        /// Which ones, each with the attempt that took it.
+        checkpoints: Vec<(AttemptNumber, CheckpointId)>,
     },
     /// Tell the subtasks that they may finish once their commits are confirmed.
     Release {
@@ -120,9 +132,10 @@ pub enum Command {
     PublishEnd(JobEnd),
     /// The job is over: release everything.
     JobEnded(JobEnd),
-    /// Another job master leads: release everything, write nothing, delete nothing.
+    /// Another job master leads, or only a new leader can find out what the log says: release
+    /// everything, write nothing, delete nothing.
     StandDown {
-        /// The epoch of the other one.
-        by_epoch: u32,
+        /// The epoch of the other one; none if the store does not say what our last record came to.
+        by_epoch: Option<u32>,
     },
 }

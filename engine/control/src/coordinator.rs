@@ -3,8 +3,9 @@
 //! Invariants: ids only rise, over attempts and leaders; a checkpoint is published only with the
 //! acknowledgement of every subtask for this attempt and this id; publishes are asked for one at a
 //! time, by rising id; a checkpoint counts as completed when the log names it, and only then are
-//! subtasks notified, older ones aborted, and those beyond the retained set discarded. Knows no
-//! storage, no connection and no clock.
+//! subtasks notified, older ones aborted, and those beyond the retained set discarded. What was
+//! stored for one that will never be is discarded too. Knows no storage, no connection and no
+//! clock.
 
 use std::collections::BTreeMap;
 
@@ -14,15 +15,17 @@ use sameriver_model::{
     SubtaskState, TaskManagerIndex, VertexId,
 };
 
-use crate::command::Command;
+use crate::command::{AbortCause, Command};
 use crate::moment::Moment;
 use crate::settings::CheckpointSettings;
 use crate::trigger::{Due, SinceTrigger};
 
+mod ending;
 mod pending;
 mod reading;
 mod retained;
 
+use ending::discard;
 use pending::PendingCheckpoint;
 use reading::{Counted, Told};
 use retained::RetainedCheckpoints;
@@ -73,6 +76,8 @@ struct Publishing {
     attempt: AttemptNumber,
     is_final: bool,
     since: Counted,
+    /// When it counts as one more failure that nobody has answered.
+    until: Moment,
 }
 
 /// The checkpoints of one job under one leader.
@@ -99,6 +104,8 @@ pub struct CheckpointCoordinator {
     stage: Stage,
     pending: BTreeMap<CheckpointId, PendingCheckpoint>,
     publishing: Option<Publishing>,
+    /// What will never be published, and may have left snapshots in the store.
+    abandoned: Vec<(AttemptNumber, CheckpointId)>,
     since: Counted,
     told: BTreeMap<SubtaskId, Told>,
     failures: u32,
@@ -129,6 +136,7 @@ impl CheckpointCoordinator {
             stage: Stage::Opening,
             pending: BTreeMap::new(),
             publishing: None,
+            abandoned: Vec::new(),
             since: Counted::default(),
             told: BTreeMap::new(),
             failures: 0,
@@ -167,8 +175,10 @@ impl CheckpointCoordinator {
         self.stage == Stage::Done
     }
 
-    /// An attempt was deployed; it takes no checkpoint before all subtasks run.
-    pub fn begin(&mut self, plan: CheckpointPlan) {
+    /// An attempt is deployed; it takes no checkpoint before all subtasks run. Nothing of the one
+    /// before runs any more.
+    pub fn begin(&mut self, plan: CheckpointPlan, out: &mut Vec<Command>) {
+        self.discard_abandoned(out);
         self.plan = Some(plan);
         self.stage = Stage::Opening;
         self.since.seen = SinceTrigger::default();
@@ -180,9 +190,12 @@ impl CheckpointCoordinator {
 
     /// The attempt is being stopped: what is pending will not be. What is being published may be.
     pub fn end_attempt(&mut self) {
-        self.plan = None;
         self.stage = Stage::Opening;
         let pending = std::mem::take(&mut self.pending);
+        if let Some(plan) = self.plan.take() {
+            let ids = pending.keys().map(|id| (plan.attempt, *id));
+            self.abandoned.extend(ids);
+        }
         let requests = pending.values().map(|pending| pending.since.requests);
         self.since.requests = requests.fold(self.since.requests, u32::saturating_add);
         self.exceeded = None;
@@ -222,10 +235,24 @@ impl CheckpointCoordinator {
     }
 
     /// A checkpoint could not be triggered; no subtask has heard of it.
-    pub fn trigger_failed(&mut self, id: CheckpointId, failure: &Failure, now: Moment) {
-        if let Some(pending) = self.pending.remove(&id) {
-            self.fail(id, pending.since, failure, now);
-        }
+    pub fn trigger_failed(
+        &mut self,
+        id: CheckpointId,
+        failure: Failure,
+        now: Moment,
+        out: &mut Vec<Command>,
+    ) {
+        let attempt = self.plan.as_ref().map(|plan| plan.attempt);
+        let (Some(pending), Some(attempt)) = (self.pending.remove(&id), attempt) else {
+            return;
+        };
+        self.fail(id, pending.since, &failure, now);
+        out.push(Command::AbortCheckpoint {
+            checkpoint: id,
+            attempt,
+            task_managers: Vec::new(),
+            cause: AbortCause::Failed(failure),
+        });
     }
 
     /// A subtask has stored its snapshot.
@@ -267,7 +294,7 @@ impl CheckpointCoordinator {
                 subtask: failure.subtask.or(Some(subtask)),
                 ..failure
             };
-            self.give_up(id, &failure, now, out);
+            self.give_up(id, failure, now, out);
         }
         outcome
     }
@@ -300,7 +327,8 @@ impl CheckpointCoordinator {
         self.retry_at = Moment::default();
         self.last_end = Some(now);
         let id = checkpoint.id;
-        let discarded = self.retained.add(checkpoint);
+        let subsumed = self.retained.add(checkpoint);
+        let mut gone = self.abandoned_before(id);
         if let Some(plan) = self
             .plan
             .as_ref()
@@ -317,40 +345,51 @@ impl CheckpointCoordinator {
             // Who asked for an older one is served by this one.
             let _ = self.abort_before(id, out);
         }
-        if !discarded.is_empty() {
-            out.push(Command::Discard {
-                metadata: discarded,
-            });
-        }
+        let subsumed = subsumed.iter().map(|gone| (gone.attempt, gone.id));
+        gone.extend(subsumed);
+        discard(gone, out);
     }
 
     /// A checkpoint is certainly not published and never will be.
     pub fn publish_failed(
         &mut self,
         id: CheckpointId,
-        failure: &Failure,
+        failure: Failure,
         now: Moment,
         out: &mut Vec<Command>,
     ) {
         let Some(publishing) = self.publishing.take_if(|asking| asking.id == id) else {
             return;
         };
+        let attempt = publishing.attempt;
+        let mut gone = self.abandoned_before(id);
         let running = self.plan.as_ref();
-        if running.is_some_and(|plan| plan.attempt == publishing.attempt) {
+        let running = running.filter(|plan| plan.attempt == attempt);
+        let task_managers = running.map_or(Vec::new(), |plan| plan.task_managers.clone());
+        if running.is_some() {
             // Older ones must not be published behind it: ids would fall.
             let older = self.abort_before(id, out);
             self.since.add(older);
-            self.abort(id, out);
-            self.fail(id, publishing.since, failure, now);
+            self.fail(id, publishing.since, &failure, now);
         }
+        out.push(Command::AbortCheckpoint {
+            checkpoint: id,
+            attempt,
+            task_managers,
+            cause: AbortCause::Failed(failure),
+        });
+        // Every subtask has answered: nobody writes a file of it any more.
+        gone.push((attempt, id));
+        discard(gone, out);
     }
 
     /// Does what is due: publishes, gives up, triggers. Returns the failure of a job whose
     /// checkpoints have failed more often in a row than is tolerated.
     pub fn advance(&mut self, now: Moment, out: &mut Vec<Command>) -> Option<Failure> {
         self.now = self.now.max(now);
-        self.publish(out);
+        self.publish(now, out);
         self.expire(now, out);
+        self.expire_publish(now);
         if self.exceeded.is_none() && self.due(now) == Due::Now {
             self.trigger(now, out);
         }
@@ -370,7 +409,8 @@ impl CheckpointCoordinator {
             Due::At(at) => Some(at),
             Due::Later => None,
         };
-        expiry.into_iter().chain(trigger).min()
+        let answer = self.publish_of_attempt().map(|asked| asked.until);
+        expiry.into_iter().chain(trigger).chain(answer).min()
     }
 
     /// When the next trigger is due, by the policy and by everything that holds it back.
@@ -426,7 +466,7 @@ impl CheckpointCoordinator {
     }
 
     /// Asks for the publish of the newest complete checkpoint, if none is asked for.
-    fn publish(&mut self, out: &mut Vec<Command>) {
+    fn publish(&mut self, now: Moment, out: &mut Vec<Command>) {
         let Some(plan) = self.plan.as_ref().filter(|_| self.publishing.is_none()) else {
             return;
         };
@@ -446,6 +486,7 @@ impl CheckpointCoordinator {
             attempt,
             is_final: metadata.ended,
             since,
+            until: now.saturating_add(self.settings.timeout),
         });
         out.push(Command::PublishCheckpoint {
             metadata,
@@ -465,77 +506,33 @@ impl CheckpointCoordinator {
                  checkpoint_timeout",
                 self.settings.timeout
             );
-            self.give_up(id, &Failure::new(FailureKind::Cluster, message), now, out);
+            self.give_up(id, Failure::new(FailureKind::Cluster, message), now, out);
         }
     }
 
-    /// Ends a pending checkpoint as failed.
-    fn give_up(
-        &mut self,
-        id: CheckpointId,
-        failure: &Failure,
-        now: Moment,
-        out: &mut Vec<Command>,
-    ) {
-        if let Some(pending) = self.pending.remove(&id) {
-            self.abort(id, out);
-            self.fail(id, pending.since, failure, now);
-        }
-    }
-
-    /// Ends a pending checkpoint that a later one has overtaken: what had made it due is the
-    /// later one's to keep.
-    fn lay_aside(&mut self, id: CheckpointId, out: &mut Vec<Command>) {
-        let Some(pending) = self.pending.remove(&id) else {
+    /// Counts a publish that nobody answers as a failure, again and again: whether it is there is
+    /// not known, so it is not given up.
+    fn expire_publish(&mut self, now: Moment) {
+        let Some(asked) = self.publish_of_attempt().filter(|asked| now >= asked.until) else {
             return;
         };
-        self.abort(id, out);
-        match self.pending.range_mut(id..).next() {
-            Some((_, later)) => later.since.add(pending.since),
-            None => self.since.add(pending.since),
+        let (id, timeout) = (asked.id, self.settings.timeout);
+        if let Some(publishing) = &mut self.publishing {
+            publishing.until = now.saturating_add(timeout);
         }
+        let message = format!(
+            "the store has not said within {timeout:?} whether it is published: look whether the \
+             checkpoint store answers"
+        );
+        let failure = Failure::new(FailureKind::Cluster, message);
+        self.fail(id, Counted::default(), &failure, now);
     }
 
-    /// Ends the pending checkpoints before `id`; that is no failure.
-    /// Returns what had made them due.
-    fn abort_before(&mut self, id: CheckpointId, out: &mut Vec<Command>) -> Counted {
-        let mut since = Counted::default();
-        let newer = self.pending.split_off(&id);
-        for (older, pending) in std::mem::replace(&mut self.pending, newer) {
-            since.add(pending.since);
-            self.abort(older, out);
-        }
-        since
-    }
-
-    fn abort(&self, id: CheckpointId, out: &mut Vec<Command>) {
-        if let Some(plan) = &self.plan {
-            out.push(Command::AbortCheckpoint {
-                checkpoint: id,
-                attempt: plan.attempt,
-                task_managers: plan.task_managers.clone(),
-            });
-        }
-    }
-
-    /// Counts a failure and draws the consequence.
-    fn fail(&mut self, id: CheckpointId, since: Counted, failure: &Failure, now: Moment) {
-        let policy = self.settings.failures;
-        self.since.add(since);
-        self.last_end = Some(now);
-        let wait = policy.backoff.wait(self.failures);
-        self.failures = self.failures.saturating_add(1);
-        self.retry_at = now.saturating_add(wait);
-        if self.failures > policy.tolerated && self.exceeded.is_none() {
-            let message = format!(
-                "checkpoint {id} failed: {}; {} in a row, tolerated {}",
-                failure.message, self.failures, policy.tolerated
-            );
-            self.exceeded = Some(Failure {
-                message,
-                ..failure.clone()
-            });
-        }
+    /// The publish that the attempt waits for.
+    fn publish_of_attempt(&self) -> Option<Publishing> {
+        let plan = self.plan.as_ref()?;
+        self.publishing
+            .filter(|asked| asked.attempt == plan.attempt)
     }
 }
 

@@ -63,6 +63,12 @@ pub enum Fact {
         /// What was seen.
         cause: String,
     },
+    /// The metadata that an attempt is restored from is there; an attempt that is not restored has
+    /// no such fact.
+    MetadataRead {
+        /// Of which attempt.
+        attempt: AttemptNumber,
+    },
     /// The enumerators of an attempt are there, and so is the metadata that it is restored from.
     EnumeratorsRead {
         /// Of which attempt.

@@ -28,7 +28,7 @@ pub mod trigger;
 
 pub use assignment::{AssignmentError, SlotAssignment, SlotOffer};
 pub use backoff::Backoff;
-pub use command::{Command, PlacedSubtask};
+pub use command::{AbortCause, Command, PlacedSubtask};
 pub use coordinator::{AckOutcome, CheckpointCoordinator, CheckpointPlan};
 pub use fact::Fact;
 pub use heartbeat::{HeartbeatMonitor, Liveness};

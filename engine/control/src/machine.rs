@@ -27,7 +27,7 @@ mod deployment;
 mod phase;
 mod recovery;
 
-use phase::{Phase, Stop};
+use phase::{Awaited, Phase, Stop};
 
 /// Whether a new attempt may get further than the one that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +121,31 @@ impl JobMachine {
         self.phase.status()
     }
 
+    /// Why the job is being stopped, or has failed; `None` if it is not.
+    pub const fn cause(&self) -> Option<&Failure> {
+        match &self.phase {
+            Phase::Stopping {
+                stop: Stop::Restart { failure, .. } | Stop::Fail(failure),
+                ..
+            }
+            | Phase::Concluding {
+                end: JobEnd::Failed(failure),
+                ..
+            }
+            | Phase::Ended(JobEnd::Failed(failure)) => Some(failure),
+            Phase::Created
+            | Phase::Waiting { .. }
+            | Phase::Deploying { .. }
+            | Phase::Running
+            | Phase::Finishing
+            | Phase::Stopping { .. }
+            | Phase::Delayed { .. }
+            | Phase::Concluding { .. }
+            | Phase::Ended(_)
+            | Phase::Deposed => None,
+        }
+    }
+
     /// When the machine wants to be told [`Fact::DeadlinePassed`].
     pub fn deadline(&self) -> Option<Moment> {
         let own = self.phase.deadline(self.settings.deadlines.grace);
@@ -212,13 +237,8 @@ impl JobMachine {
                 incarnation,
                 cause,
             } => self.lose(task_manager, incarnation, &cause, now, out),
-            Fact::EnumeratorsRead { attempt } => {
-                if attempt == self.attempt.number
-                    && let Phase::Waiting { is_read, .. } = &mut self.phase
-                {
-                    *is_read = true;
-                }
-            }
+            Fact::MetadataRead { attempt } => self.prepare(attempt, Awaited::Splits),
+            Fact::EnumeratorsRead { attempt } => self.prepare(attempt, Awaited::Nothing),
             Fact::Failed { failure } => self.fail(failure, Mending::Possible, now, out),
             Fact::FailedForGood { failure } => self.fail(failure, Mending::Hopeless, now, out),
             Fact::CancelRequested => self.cancel(now, out),
@@ -239,10 +259,15 @@ impl JobMachine {
             | Fact::CheckpointRequested
             | Fact::SourceRead { .. }) => self.on_checkpoint(fact, now, out),
             Fact::Deposed { by_epoch } => {
-                self.phase = Phase::Deposed;
-                out.push(Command::StandDown { by_epoch });
+                self.stand_down(Some(by_epoch), out);
             }
         }
+    }
+
+    /// Asks for nothing any more: another one leads, or may.
+    fn stand_down(&mut self, by_epoch: Option<u32>, out: &mut Vec<Command>) {
+        self.phase = Phase::Deposed;
+        out.push(Command::StandDown { by_epoch });
     }
 
     /// Becomes the leader, once.
@@ -312,6 +337,7 @@ impl JobMachine {
             | Fact::TaskManagerRegistered { .. }
             | Fact::TaskManagerRefused { .. }
             | Fact::TaskManagerLost { .. }
+            | Fact::MetadataRead { .. }
             | Fact::EnumeratorsRead { .. }
             | Fact::CheckpointTriggered { .. }
             | Fact::CheckpointTriggerFailed { .. }

@@ -22,7 +22,8 @@ pub struct Deadlines {
     pub deploy: Duration,
     /// From a failure or a cancel request until all subtasks have stopped.
     pub cancellation: Duration,
-    /// From the end of the last subtask until the job log says that the job is over.
+    /// From the end of the last subtask until the job log says that the job is over; and from the
+    /// end of a restart's delay until the log says what became of the last checkpoint.
     pub conclusion: Duration,
 }
 
@@ -46,8 +47,9 @@ pub struct FailurePolicy {
 pub struct CheckpointSettings {
     /// When one is due.
     pub policy: Arc<dyn TriggerPolicy>,
-    /// From the trigger until all subtasks have acknowledged; then it is given up. Writing the
-    /// metadata is not counted: what may already be published cannot be given up.
+    /// From the trigger until all subtasks have acknowledged; then it is given up. What may already
+    /// be published cannot be given up: writing the metadata and the record that takes as long
+    /// again counts as one more failure each time.
     pub timeout: Duration,
     /// From the end of a checkpoint, whatever it was, to the next trigger by the policy.
     pub min_pause: Duration,

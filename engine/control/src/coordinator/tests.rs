@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::settings::FailurePolicy;
 use crate::trigger::{EveryRecords, OnMarker};
 
+mod abandoned;
 mod failures;
 mod reading;
 
@@ -81,14 +82,19 @@ fn settings() -> CheckpointSettings {
 fn said(commands: &[Command]) -> Vec<String> {
     let say = |command: &Command| match command {
         Command::TriggerCheckpoint { checkpoint, .. } => format!("trigger {checkpoint}"),
-        Command::AbortCheckpoint { checkpoint, .. } => format!("abort {checkpoint}"),
+        Command::AbortCheckpoint {
+            checkpoint, cause, ..
+        } => match cause {
+            AbortCause::Failed(_) => format!("abort {checkpoint}"),
+            AbortCause::Overtaken => format!("{checkpoint} is overtaken"),
+        },
         Command::PublishCheckpoint { metadata, retained } => {
             let retained: Vec<_> = retained.iter().map(|kept| kept.id.get()).collect();
             format!("publish {} beside {retained:?}", metadata.id)
         }
         Command::NotifyComplete { checkpoint, .. } => format!("notify {checkpoint}"),
-        Command::Discard { metadata } => {
-            let ids: Vec<_> = metadata.iter().map(|gone| gone.id.get()).collect();
+        Command::Discard { checkpoints } => {
+            let ids: Vec<_> = checkpoints.iter().map(|(_, id)| id.get()).collect();
             format!("discard {ids:?}")
         }
         other @ (Command::OpenEnumerators { .. }
@@ -121,7 +127,7 @@ impl Rig {
             failed: None,
         };
         rig.coordinator.lead(None, Vec::new(), c(1));
-        rig.coordinator.begin(plan(FIRST));
+        rig.coordinator.begin(plan(FIRST), &mut rig.out);
         rig.coordinator.on_running(at(0));
         rig
     }
@@ -175,7 +181,7 @@ impl Rig {
 
     fn publish_failed(&mut self, id: u64) -> &mut Self {
         let (now, out) = (self.now, &mut self.out);
-        self.coordinator.publish_failed(c(id), &failure(), now, out);
+        self.coordinator.publish_failed(c(id), failure(), now, out);
         self.step()
     }
 
@@ -215,7 +221,7 @@ fn checkpoints_that_later_ones_overtake_are_no_failures() {
     assert_eq!(rig.at(10).at(20).said(), ["trigger c1", "trigger c2"]);
     assert_eq!(rig.overtaken(1), AckOutcome::Recorded);
     assert_eq!(rig.overtaken(1), AckOutcome::Late);
-    assert_eq!(rig.said(), ["abort c1"]);
+    assert_eq!(rig.said(), ["c1 is overtaken"]);
     assert_eq!(rig.failed, None);
     rig.acks(2);
     assert_eq!(rig.said(), ["publish c2 beside []"]);
@@ -248,7 +254,7 @@ fn a_checkpoint_goes_from_trigger_to_notice() {
 fn no_checkpoint_is_triggered_before_all_subtasks_run() {
     let mut rig = Rig::running(settings());
     rig.coordinator.end_attempt();
-    rig.coordinator.begin(plan(FIRST.next()));
+    rig.coordinator.begin(plan(FIRST.next()), &mut rig.out);
     rig.coordinator.request();
     assert_eq!(rig.at(1_000).said(), [""; 0]);
     rig.coordinator.on_running(at(1_000));
@@ -304,7 +310,7 @@ fn a_published_checkpoint_aborts_the_older_pending_ones() {
     rig.ack(1, 0);
     rig.acks(2);
     assert_eq!(rig.said(), ["publish c2 beside []"]);
-    assert_eq!(rig.published(2).said(), ["notify c2", "abort c1"]);
+    assert_eq!(rig.published(2).said(), ["notify c2", "c1 is overtaken"]);
     assert_eq!(rig.ack(1, 1), AckOutcome::Late);
     assert_eq!(rig.acks(3).said(), ["publish c3 beside []"]);
 }
@@ -318,9 +324,9 @@ fn ids_go_on_under_a_new_leader_and_in_a_new_attempt() {
         .lead(Some(latest.clone()), vec![latest], c(9));
     assert_eq!(rig.at(10).said(), ["trigger c9"]);
     rig.coordinator.end_attempt();
-    rig.coordinator.begin(plan(FIRST.next()));
+    rig.coordinator.begin(plan(FIRST.next()), &mut rig.out);
     rig.coordinator.on_running(at(10));
-    assert_eq!(rig.at(20).said(), ["trigger c10"]);
+    assert_eq!(rig.at(20).said(), ["discard [9]", "trigger c10"]);
     rig.coordinator
         .lead(Some(named(20, FIRST)), Vec::new(), c(1));
     assert_eq!(
@@ -357,7 +363,7 @@ fn publishes_are_asked_for_one_at_a_time_by_rising_id() {
     assert_eq!(rig.said(), ["publish c2 beside []"], "the rest waits");
     assert_eq!(
         rig.published(2).said(),
-        ["notify c2", "abort c1", "publish c3 beside []"]
+        ["notify c2", "c1 is overtaken", "publish c3 beside []"]
     );
 }
 
@@ -372,7 +378,12 @@ fn an_older_checkpoint_is_not_published_behind_a_newer_one_that_failed() {
     rig.acks(1);
     assert_eq!(
         rig.publish_failed(2).said(),
-        ["publish c2 beside []", "abort c1", "abort c2"]
+        [
+            "publish c2 beside []",
+            "c1 is overtaken",
+            "abort c2",
+            "discard [2]"
+        ]
     );
     assert_eq!(rig.coordinator.failures, 1, "to be overtaken is no failure");
 }
@@ -391,11 +402,11 @@ fn what_the_retained_set_does_not_hold_is_discarded_after_the_publish_only() {
 }
 
 #[test]
-fn a_failed_publish_discards_and_notifies_nobody() {
+fn a_failed_publish_discards_nothing_that_is_kept_and_notifies_nobody() {
     let mut rig = Rig::running(settings());
     rig.at(10).acks(1).published(1).at(20).acks(2);
     rig.said();
-    assert_eq!(rig.publish_failed(2).said(), ["abort c2"]);
+    assert_eq!(rig.publish_failed(2).said(), ["abort c2", "discard [2]"]);
     assert_eq!(rig.publish_failed(2).said(), [""; 0], "said twice");
     assert_eq!(rig.published(2).said(), [""; 0], "nobody asked any more");
 }
@@ -433,7 +444,7 @@ fn at_most_so_many_are_under_way_at_once() {
     assert_eq!(rig.said(), ["publish c2 beside []"], "publishing counts");
     assert_eq!(
         rig.published(2).said(),
-        ["notify c2", "abort c1", "trigger c3"]
+        ["notify c2", "c1 is overtaken", "trigger c3"]
     );
 }
 
@@ -473,9 +484,9 @@ fn a_request_by_hand_outlives_its_attempt() {
     rig.coordinator.request();
     rig.at(1).said();
     rig.coordinator.end_attempt();
-    rig.coordinator.begin(plan(FIRST.next()));
+    rig.coordinator.begin(plan(FIRST.next()), &mut rig.out);
     rig.coordinator.on_running(at(2));
-    assert_eq!(rig.at(2).said(), ["trigger c2"]);
+    assert_eq!(rig.at(2).said(), ["discard [1]", "trigger c2"]);
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl JobMachine {
             Fact::CheckpointTriggerFailed {
                 checkpoint,
                 failure,
-            } => coordinator.trigger_failed(checkpoint, &failure, now),
+            } => coordinator.trigger_failed(checkpoint, failure, now, out),
             Fact::SnapshotAcknowledged {
                 subtask,
                 attempt,
@@ -44,7 +44,7 @@ impl JobMachine {
             Fact::PublishFailed {
                 checkpoint,
                 failure,
-            } => coordinator.publish_failed(checkpoint, &failure, now, out),
+            } => coordinator.publish_failed(checkpoint, failure, now, out),
             Fact::CheckpointRequested => coordinator.request(),
             Fact::SourceRead {
                 subtask,
@@ -58,6 +58,7 @@ impl JobMachine {
             | Fact::TaskManagerRegistered { .. }
             | Fact::TaskManagerRefused { .. }
             | Fact::TaskManagerLost { .. }
+            | Fact::MetadataRead { .. }
             | Fact::EnumeratorsRead { .. }
             | Fact::SubtaskRunning { .. }
             | Fact::SubtaskEnded { .. }

@@ -30,6 +30,7 @@ impl JobMachine {
         }
         if let Some(coordinator) = &mut self.coordinator {
             coordinator.end_attempt();
+            coordinator.discard_abandoned(out);
         }
         self.phase = Phase::Concluding {
             end,

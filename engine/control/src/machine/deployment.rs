@@ -5,7 +5,7 @@
 
 use sameriver_model::{AttemptNumber, Failure, FailureKind};
 
-use super::{JobMachine, Mending, Phase};
+use super::{Awaited, JobMachine, Mending, Phase};
 use crate::assignment::SlotAssignment;
 use crate::attempt::{Attempt, SubtaskPhase};
 use crate::command::Command;
@@ -37,7 +37,7 @@ impl JobMachine {
     /// Begins the next attempt once the delay is over and it is clear which checkpoint is the
     /// latest.
     fn begin_next(&mut self, now: Moment, out: &mut Vec<Command>) {
-        let Phase::Delayed { at } = &mut self.phase else {
+        let Phase::Delayed { at, .. } = &mut self.phase else {
             return;
         };
         if at.is_some_and(|at| now < at) {
@@ -53,19 +53,32 @@ impl JobMachine {
         let coordinator = self.coordinator.as_ref();
         let restore = coordinator.and_then(CheckpointCoordinator::latest).cloned();
         self.attempt = Attempt::new(attempt, restore.clone());
+        let awaited = match &restore {
+            Some(_) => Awaited::Metadata,
+            None => Awaited::Splits,
+        };
         self.phase = Phase::Waiting {
             until: now.saturating_add(self.settings.deadlines.registration),
             enough_since: None,
-            is_read: false,
+            awaited,
         };
         out.push(Command::OpenEnumerators { attempt, restore });
+    }
+
+    /// So much is there of what an attempt waits for.
+    pub(super) fn prepare(&mut self, attempt: AttemptNumber, left: Awaited) {
+        if attempt == self.attempt.number
+            && let Phase::Waiting { awaited, .. } = &mut self.phase
+        {
+            *awaited = left.max(*awaited);
+        }
     }
 
     /// Deploys when all task managers are there, or slots enough for long enough.
     fn deploy_if_ready(&mut self, now: Moment, out: &mut Vec<Command>) {
         let Phase::Waiting {
             enough_since,
-            is_read,
+            awaited,
             ..
         } = &mut self.phase
         else {
@@ -85,7 +98,7 @@ impl JobMachine {
         };
         let since = *enough_since.get_or_insert(now);
         let grace_ends = since.saturating_add(self.settings.deadlines.grace);
-        if *is_read && (is_complete || now >= grace_ends) {
+        if *awaited == Awaited::Nothing && (is_complete || now >= grace_ends) {
             self.deploy(assignment, now, out);
         }
     }
@@ -95,7 +108,7 @@ impl JobMachine {
         self.phase = Phase::Deploying { until };
         self.attempt.deploy(assignment);
         if let Some(coordinator) = &mut self.coordinator {
-            coordinator.begin(self.attempt.checkpoint_plan(&self.plan));
+            coordinator.begin(self.attempt.checkpoint_plan(&self.plan), out);
         }
         let coordinator = self.coordinator.as_ref();
         let reports = coordinator.and_then(CheckpointCoordinator::reports);

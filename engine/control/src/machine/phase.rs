@@ -31,6 +31,16 @@ pub(super) enum Recording {
     Again(Moment),
 }
 
+/// What an attempt that waits for task managers waits for besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Awaited {
+    /// The metadata of the checkpoint that it starts from, then the enumerators.
+    Metadata,
+    /// The enumerators, which find the splits.
+    Splits,
+    Nothing,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Phase {
     Created,
@@ -39,8 +49,7 @@ pub(super) enum Phase {
         until: Moment,
         /// Since when there are slots enough.
         enough_since: Option<Moment>,
-        /// Whether the enumerators are there.
-        is_read: bool,
+        awaited: Awaited,
     },
     Deploying {
         until: Moment,
@@ -51,10 +60,13 @@ pub(super) enum Phase {
         stop: Stop,
         until: Moment,
     },
-    /// Nothing of the old attempt runs; the new one begins at this instant, or when a publish is
-    /// answered.
+    /// Nothing of the old attempt runs; the new one begins after the delay, or when a publish is
+    /// answered after that.
     Delayed {
+        /// The end of the delay, until it has come.
         at: Option<Moment>,
+        /// When the answer must have come.
+        until: Moment,
     },
     /// Nothing runs; the log has to say so.
     Concluding {
@@ -99,12 +111,12 @@ impl Phase {
             Self::Waiting {
                 until,
                 enough_since: Some(since),
-                is_read: true,
+                awaited: Awaited::Nothing,
             } => Some(since.saturating_add(grace).min(*until)),
             Self::Waiting { until, .. }
             | Self::Deploying { until }
             | Self::Stopping { until, .. } => Some(*until),
-            Self::Delayed { at } => *at,
+            Self::Delayed { at, until } => Some(at.unwrap_or(*until)),
             Self::Concluding {
                 recording, until, ..
             } => match recording {

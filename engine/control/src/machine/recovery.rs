@@ -5,7 +5,7 @@
 
 use sameriver_model::{Failure, FailureKind, SubtaskId, TaskManagerIndex};
 
-use super::{JobMachine, Mending, Phase, Stop};
+use super::{Awaited, JobMachine, Mending, Phase, Stop};
 use crate::attempt::SubtaskPhase;
 use crate::command::Command;
 use crate::incarnation::Incarnation;
@@ -65,6 +65,10 @@ impl JobMachine {
         now: Moment,
         out: &mut Vec<Command>,
     ) {
+        let mending = match mending {
+            Mending::Possible if failure.kind.may_pass() => Mending::Possible,
+            Mending::Possible | Mending::Hopeless => Mending::Hopeless,
+        };
         match &mut self.phase {
             Phase::Created => self.conclude(JobEnd::Failed(failure), now, out),
             Phase::Waiting { .. } | Phase::Deploying { .. } | Phase::Running | Phase::Finishing => {
@@ -140,8 +144,12 @@ impl JobMachine {
         }
         match stop.clone() {
             Stop::Restart { after, .. } => {
-                let at = Some(now.saturating_add(after));
-                self.phase = Phase::Delayed { at };
+                let at = now.saturating_add(after);
+                let until = at.saturating_add(self.settings.deadlines.conclusion);
+                self.phase = Phase::Delayed {
+                    at: Some(at),
+                    until,
+                };
             }
             Stop::Fail(failure) => self.conclude(JobEnd::Failed(failure), now, out),
             Stop::Cancel => self.conclude(JobEnd::Cancelled, now, out),
@@ -168,6 +176,8 @@ impl JobMachine {
                 let stop = stop.clone();
                 self.on_not_stopped(stop, now, out);
             }
+            // Only whoever reads the log anew finds out what the latest checkpoint is.
+            Phase::Delayed { at: None, until } if now >= *until => self.stand_down(None, out),
             Phase::Concluding { until, .. } if now >= *until => self.give_up_recording(out),
             Phase::Created
             | Phase::Waiting { .. }
@@ -214,7 +224,26 @@ impl JobMachine {
     fn not_ready(&self) -> Failure {
         let within = self.settings.deadlines.registration;
         let missing = self.roster.missing();
-        let mut message = if missing.is_empty() {
+        let awaited = match &self.phase {
+            Phase::Waiting { awaited, .. } => *awaited,
+            Phase::Created
+            | Phase::Deploying { .. }
+            | Phase::Running
+            | Phase::Finishing
+            | Phase::Stopping { .. }
+            | Phase::Delayed { .. }
+            | Phase::Concluding { .. }
+            | Phase::Ended(_)
+            | Phase::Deposed => Awaited::Nothing,
+        };
+        let restore = self.attempt.restore.as_ref();
+        let unread = restore.filter(|_| awaited == Awaited::Metadata);
+        let mut message = if let Some(unread) = unread {
+            format!(
+                "the metadata of checkpoint {unread} has not come within {within:?}: look whether \
+                 the checkpoint store answers, or raise registration_timeout"
+            )
+        } else if missing.is_empty() {
             format!(
                 "the sources have not found their splits within {within:?}: look at what they \
                  read, or raise registration_timeout"

@@ -31,8 +31,10 @@ fn every_kind_of_failure_counts_and_a_stale_one_does_not() {
         ..settings()
     });
     rig.at(10);
-    rig.coordinator.trigger_failed(c(1), &failure(), at(10));
-    rig.coordinator.trigger_failed(c(1), &failure(), at(10));
+    for _ in 0..2 {
+        let out = &mut rig.out;
+        rig.coordinator.trigger_failed(c(1), failure(), at(10), out);
+    }
     assert_eq!(rig.coordinator.failures, 1);
     rig.at(20);
     assert_eq!(rig.decline(2), AckOutcome::Recorded);
@@ -95,7 +97,7 @@ fn the_last_checkpoint_is_triggered_at_once_when_all_have_ended() {
     rig.ack(1, 0);
     rig.said();
     rig.coordinator.on_ended();
-    assert_eq!(rig.at(11).said(), ["abort c1", "trigger c2"]);
+    assert_eq!(rig.at(11).said(), ["c1 is overtaken", "trigger c2"]);
     assert_eq!(rig.at(12).said(), [""; 0], "one is enough");
     for index in 0..2 {
         let state = state(index, true);
@@ -139,4 +141,70 @@ fn all_acknowledgements_without_the_enumerators_are_not_enough() {
     let created = ProcessingTime::from_millis(0);
     rig.coordinator.triggered(c(1), Vec::new(), created);
     assert_eq!(rig.step().said(), ["publish c1 beside []"]);
+}
+
+#[test]
+fn each_checkpoint_that_fails_is_reported_once_with_its_cause_and_an_overtaken_one_is_not() {
+    let mut rig = Rig::running(CheckpointSettings {
+        max_concurrent: 2,
+        failures: FailurePolicy {
+            tolerated: 100,
+            backoff: Backoff::NONE,
+        },
+        ..settings()
+    });
+    rig.at(10).at(20).acks(2).published(2);
+    rig.at(30).acks(3).publish_failed(3);
+    rig.at(40);
+    let out = &mut rig.out;
+    rig.coordinator.trigger_failed(c(4), failure(), at(40), out);
+    rig.at(50).at(110);
+    let mut reported = Vec::new();
+    for command in &rig.out {
+        if let Command::AbortCheckpoint {
+            checkpoint, cause, ..
+        } = command
+        {
+            let cause = match cause {
+                AbortCause::Failed(failure) => failure.message.as_str(),
+                AbortCause::Overtaken => "overtaken",
+            };
+            reported.push(format!("{checkpoint}: {cause}"));
+        }
+    }
+    assert_eq!(
+        reported,
+        [
+            "c1: overtaken",
+            "c3: the store is full",
+            "c4: the store is full",
+            "c5: subtasks v0/0, v0/1 have not acknowledged within 60s: look for back-pressure or a \
+             slow store, or raise checkpoint_timeout",
+        ]
+    );
+}
+
+#[test]
+fn a_publish_that_nobody_answers_counts_as_failed_again_and_again_but_is_not_given_up() {
+    let mut rig = Rig::running(settings());
+    rig.at(10).acks(1);
+    assert_eq!(rig.coordinator.deadline(), Some(at(70)));
+    rig.at(69);
+    assert_eq!(rig.coordinator.failures, 0);
+    rig.at(70);
+    assert_eq!(rig.coordinator.failures, 1);
+    assert_eq!(rig.coordinator.deadline(), Some(at(130)));
+    assert_eq!(rig.failed, None, "one failure is tolerated");
+    rig.at(130);
+    assert_eq!(
+        rig.failed.take().unwrap().message,
+        "checkpoint c1 failed: the store has not said within 60s whether it is published: look \
+         whether the checkpoint store answers; 2 in a row, tolerated 1"
+    );
+    assert!(rig.coordinator.is_publishing());
+    rig.coordinator.end_attempt();
+    assert_eq!(rig.coordinator.deadline(), None, "nobody waits for it here");
+    rig.said();
+    assert_eq!(rig.published(1).said(), [""; 0]);
+    assert_eq!(rig.coordinator.latest(), Some(&named(1, FIRST)));
 }

@@ -49,7 +49,7 @@ fn what_was_read_before_the_last_subtask_ran_counts() {
     };
     let mut rig = Rig::running(checkpoints);
     rig.coordinator.end_attempt();
-    rig.coordinator.begin(plan(FIRST));
+    rig.coordinator.begin(plan(FIRST), &mut rig.out);
     rig.read(0, 1, 1);
     assert_eq!(rig.at(1).said(), [""; 0], "not all subtasks run");
     rig.coordinator.on_running(at(2));
@@ -69,7 +69,7 @@ fn what_an_earlier_attempt_or_another_subtask_has_read_does_not_count() {
     assert_eq!(rig.at(1).said(), [""; 0]);
     rig.coordinator.end_attempt();
     rig.read(0, 1, 0);
-    rig.coordinator.begin(plan(FIRST.next()));
+    rig.coordinator.begin(plan(FIRST.next()), &mut rig.out);
     rig.coordinator.on_running(at(2));
     assert_eq!(rig.at(2).said(), [""; 0]);
 }

@@ -180,8 +180,8 @@ fn an_attempt_starts_from_the_latest_published_checkpoint() {
     rig.at(20).acknowledge(2, TAKEN, false);
     rig.fail(TAKEN).stopped(TAKEN).taken();
     // The record of c2 may be in the log: nothing begins before that is known.
-    assert_eq!(rig.at(100).restored(), []);
-    assert_eq!(rig.machine.deadline(), None);
+    assert_eq!(rig.at(60).restored(), []);
+    assert_eq!(rig.machine.deadline(), Some(at(65)));
     assert_eq!(rig.published(2).restored(), [(SECOND_TRY, Some(2))]);
     let deploys = rig.run(SECOND_TRY).taken();
     let from = |command: &Command| {
@@ -467,7 +467,8 @@ fn a_deposed_master_stands_down_and_asks_for_nothing_any_more() {
     rig.at(10).acknowledge(1, TAKEN, false);
     rig.taken();
     rig.feed([Fact::Deposed { by_epoch: 4 }]);
-    assert_eq!(rig.taken(), [Command::StandDown { by_epoch: 4 }]);
+    let by_epoch = Some(4);
+    assert_eq!(rig.taken(), [Command::StandDown { by_epoch }]);
     assert_eq!(rig.machine.status(), S::Deposed);
     assert_eq!(rig.machine.deadline(), None);
     rig.published(1)
@@ -487,4 +488,72 @@ fn too_many_failed_checkpoints_restart_the_job() {
         failure: Failure::new(FailureKind::OutputUnwritable, "the store is full"),
     }]);
     assert_eq!(rig.machine.status(), S::Restarting);
+}
+
+#[test]
+fn a_restart_that_waits_in_vain_for_the_last_publish_stands_down_so_that_the_log_is_read_anew() {
+    let mut rig = Rig::running();
+    rig.at(10).acknowledge(1, TAKEN, false);
+    rig.fail(TAKEN).stopped(TAKEN).taken();
+    // The delay of the restart, then as long as the end of the job may take to be written.
+    assert_eq!(rig.machine.deadline(), Some(at(15)));
+    assert_eq!(rig.at(15).taken(), []);
+    assert_eq!(rig.machine.deadline(), Some(at(55)));
+    assert_eq!(rig.at(54).taken(), []);
+    let by_epoch = None;
+    assert_eq!(rig.at(55).taken(), [Command::StandDown { by_epoch }]);
+    assert_eq!(rig.machine.status(), S::Deposed);
+}
+
+#[test]
+fn metadata_that_does_not_come_is_named_and_the_sources_are_not_blamed() {
+    let mut rig = Rig::new();
+    let restored = Fact::LeadershipTaken {
+        epoch: 3,
+        latest: Some(named(4)),
+        retained: vec![named(4)],
+        next_checkpoint: CheckpointId::new(5),
+        over: None,
+    };
+    let taken = restored.clone();
+    rig.feed([Fact::Started, taken, registered(0), registered(1)]);
+    // Twice the attempt waits in vain, 5 s apart.
+    for seconds in [10, 15, 25] {
+        rig.at(seconds);
+    }
+    rig.at(30).feed([Fact::MetadataRead {
+        attempt: AttemptNumber::of_epoch(3, 3),
+    }]);
+    let failed = |commands: &[Command]| match commands.last() {
+        Some(Command::PublishEnd(JobEnd::Failed(failure))) => failure.message.clone(),
+        other => panic!("the last command is {other:?}"),
+    };
+    rig.at(40);
+    assert_eq!(
+        failed(&rig.taken()),
+        "the sources have not found their splits within 10s: look at what they read, or raise \
+         registration_timeout"
+    );
+    let mut rig = Rig::new();
+    rig.feed([Fact::Started, restored, registered(0), registered(1)]);
+    for seconds in [10, 15, 25, 30, 40] {
+        rig.at(seconds);
+    }
+    assert_eq!(
+        failed(&rig.taken()),
+        "the metadata of checkpoint c4 of a3.1 has not come within 10s: look whether the \
+         checkpoint store answers, or raise registration_timeout"
+    );
+}
+
+#[test]
+fn what_a_job_is_stopped_for_can_be_told_with_its_subtask() {
+    let mut rig = Rig::running();
+    assert_eq!(rig.machine.cause(), None);
+    rig.fail(TAKEN);
+    assert_eq!(rig.machine.status(), S::Restarting);
+    assert_eq!(
+        rig.machine.cause().map(ToString::to_string),
+        Some("subtask v0/0: bad record".to_owned())
+    );
 }

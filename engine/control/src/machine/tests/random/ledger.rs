@@ -229,7 +229,13 @@ impl Ledger {
                 JobEnd::Finished | JobEnd::Cancelled => assert!(self.is_end_published),
                 JobEnd::Failed(_) => {}
             },
-            Command::StandDown { .. } => self.silent = true,
+            Command::StandDown { by_epoch } => {
+                self.silent = true;
+                if by_epoch.is_none() {
+                    assert!(self.publishing.is_some(), "the log is known");
+                    self.is_doomed = true;
+                }
+            }
         }
     }
 
@@ -277,10 +283,13 @@ impl Ledger {
             let latest = latest.map(|latest| (latest.id, latest.attempt));
             assert_eq!(latest, Some((checkpoint, attempt)), "published before told");
             assert_eq!(Some(attempt), self.deployed);
-        } else if let Command::Discard { metadata } = command {
+        } else if let Command::Discard { checkpoints } = command {
             let kept = self.published.len().saturating_sub(self.retained);
-            for gone in metadata {
-                assert!(!self.published[kept..].contains(&gone), "{gone} is reached");
+            let reached = self.published[kept..].iter().chain(&self.publishing);
+            let reached: Vec<_> = reached.map(|kept| (kept.attempt, kept.id)).collect();
+            for gone in checkpoints {
+                assert!(!reached.contains(&gone), "{gone:?} is reached");
+                assert!(!self.pending.contains(&gone.1.get()), "{gone:?} is pending");
             }
         }
     }
