@@ -5,7 +5,7 @@
 //! named as our files are is never touched.
 
 use sameriver_model::probe::{Probe, observe};
-use sameriver_model::{CheckpointRef, JobRecord};
+use sameriver_model::{AttemptNumber, CheckpointId, CheckpointRef, JobRecord};
 use sameriver_runtime::{BlobEntry, BlobError, BlobStore};
 
 use crate::layout::{self, Named};
@@ -24,12 +24,14 @@ pub struct Swept {
 /// last, so that what is left after a crash is still explained by it.
 ///
 /// ```
-/// use sameriver_model::{JobRecord, RecordStatus};
+/// use sameriver_model::{JobNonce, JobRecord, RecordStatus};
 /// use sameriver_runtime::BlobEntry;
 /// let newest = JobRecord {
 ///     sequence: 9,
 ///     epoch: 2,
 ///     nonce: 7,
+///     job: JobNonce::new(7),
+///     fingerprint: 0xf1,
 ///     status: RecordStatus::Running,
 ///     latest: None,
 ///     retained: Vec::new(),
@@ -82,9 +84,9 @@ pub async fn sweep(
     remove(store, folder, removable(newest, newest.epoch, &listed)).await
 }
 
-/// Deletes the files of checkpoints that are no longer kept. Call it after a counted record, or in
-/// a job without a log after the newer checkpoint; `kept` is what that one reaches, and stays even
-/// if it is among the `dropped`.
+/// Deletes the files of checkpoints that are no longer kept, or never will be. Call it after a
+/// counted record, or in a job without a log after the newer checkpoint; `kept` is what that one
+/// reaches, and stays even if it is among the `dropped`.
 ///
 /// # Errors
 /// [`BlobError`] of the first file that could not be deleted; a sweep of the next leader finds it.
@@ -92,20 +94,19 @@ pub async fn discard(
     store: &dyn BlobStore,
     folder: &str,
     kept: &[CheckpointRef],
-    dropped: &[CheckpointRef],
+    dropped: &[(AttemptNumber, CheckpointId)],
 ) -> Result<Swept, BlobError> {
-    let is_kept = |one: &&CheckpointRef| {
-        let same = |kept: &CheckpointRef| (kept.attempt, kept.id) == (one.attempt, one.id);
+    let is_kept = |one: &&(AttemptNumber, CheckpointId)| {
+        let same = |kept: &CheckpointRef| (kept.attempt, kept.id) == **one;
         kept.iter().any(same)
     };
     let mut swept = Swept::default();
-    for dropped in dropped.iter().filter(|one| !is_kept(one)) {
-        let snapshots = layout::snapshots(dropped.attempt, dropped.id);
-        let mut files = list(store, folder, &snapshots).await?;
-        files.push(BlobEntry {
-            path: layout::metadata(dropped.attempt, dropped.id),
-            length: dropped.metadata.length,
-        });
+    for (attempt, id) in dropped.iter().filter(|one| !is_kept(one)) {
+        let mut files = list(store, folder, &layout::snapshots(*attempt, *id)).await?;
+        let metadata = layout::metadata(*attempt, *id);
+        let named = list(store, folder, &metadata).await?.into_iter();
+        // That of a later checkpoint may begin with the same characters.
+        files.extend(named.filter(|entry| entry.path == metadata));
         let removed = remove(store, folder, files.iter().collect()).await?;
         swept.files += removed.files;
         swept.bytes += removed.bytes;
@@ -150,7 +151,6 @@ mod tests {
     use crate::examples;
     use crate::memory_blobs::MemoryBlobs;
     use crate::now;
-    use sameriver_model::{AttemptNumber, CheckpointId, JobRecord};
 
     fn listed(paths: &[&str]) -> Vec<BlobEntry> {
         let entry = |path: &&str| BlobEntry {
@@ -231,20 +231,19 @@ mod tests {
     fn a_checkpoint_that_is_kept_is_not_discarded_even_if_asked_for() {
         let store = MemoryBlobs::new("memory:");
         let kept = examples::checkpoint_ref();
-        let mut dropped = kept.clone();
-        dropped.id = CheckpointId::new(16);
-        dropped.attempt = AttemptNumber::of_epoch(2, 1);
+        let attempt = AttemptNumber::of_epoch(2, 1);
+        let gone = [(attempt, CheckpointId::new(1)), (attempt, kept.id)];
         let left = now(async {
             for path in [
-                "meta/2-1-c16",
-                "snap/2/1/c16/a",
+                "meta/2-1-c1",
+                "snap/2/1/c1/a",
                 "meta/2-1-c17",
                 "snap/2/1/c17/a",
             ] {
                 put(&store, path).await?;
             }
-            let gone = [dropped, kept.clone()];
-            discard(&store, "job", &[kept], &gone).await?;
+            let swept = discard(&store, "job", &[kept], &gone).await?;
+            assert_eq!((swept.files, swept.bytes), (2, 2));
             store.list("").await
         });
         assert_eq!(paths(left), ["job/meta/2-1-c17", "job/snap/2/1/c17/a"]);

@@ -7,12 +7,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use sameriver_control::{Command, Fact, JobEnd, JobMachine, Moment};
+use sameriver_control::{AbortCause, Command, Fact, JobEnd, JobMachine, JobStatus, Moment};
 use sameriver_graph::JobGraph;
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
 use sameriver_model::probe::crash_point;
 use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, FailureKind, ProcessingTime, SubtaskId, TaskManagerIndex,
+    AttemptNumber, CheckpointId, Failure, ProcessingTime, SubtaskId, TaskManagerIndex,
 };
 use sameriver_runtime::World;
 use sameriver_runtime::sync::{mpsc, oneshot};
@@ -237,18 +237,27 @@ impl<'a> Driver<'a> {
         while let Some(fact) = self.facts.pop_front() {
             debug!(?fact, "fact");
             self.note(&fact);
-            let before = self.machine.status();
+            let before = (self.machine.status(), self.machine.cause().cloned());
             let mut commands = Vec::new();
             let now = self.now();
             self.machine.on(fact, now, &mut commands);
-            let after = self.machine.status();
-            if before != after {
-                let job = &self.site.graph.plan().name;
-                info!(job, from = %before, to = %after, attempt = %self.machine.attempt(), "job");
-            }
+            self.tell_status(before);
             for command in commands {
                 self.carry_out(command);
             }
+        }
+    }
+
+    /// Logs how the job has moved on since `before`, and what it is stopped for.
+    fn tell_status(&self, before: (JobStatus, Option<Failure>)) {
+        let (from, to) = (before.0, self.machine.status());
+        let (job, attempt) = (&self.site.graph.plan().name, self.machine.attempt());
+        match self.machine.cause() {
+            Some(cause) if from != to || before.1.as_ref() != Some(cause) => {
+                warn!(job, %from, %to, %attempt, %cause, "job");
+            }
+            None if from != to => info!(job, %from, %to, %attempt, "job"),
+            Some(_) | None => {}
         }
     }
 
@@ -261,25 +270,22 @@ impl<'a> Driver<'a> {
             self.latest = Some(checkpoint.clone());
             self.counts.checkpoints_completed += 1;
             self.answer(checkpoint.id, || Ok(checkpoint.id));
-        } else if let Fact::CheckpointTriggerFailed {
-            checkpoint,
-            failure,
-        }
-        | Fact::PublishFailed {
-            checkpoint,
-            failure,
-        } = fact
-        {
-            self.fail_checkpoint(*checkpoint, failure);
         }
     }
 
-    fn fail_checkpoint(&mut self, checkpoint: CheckpointId, failure: &Failure) {
-        warn!(%checkpoint, %failure, "checkpoint failed");
-        self.counts.checkpoints_failed += 1;
-        self.answer(checkpoint, || {
-            Err(CheckpointRequestError::Failed(failure.clone()))
-        });
+    /// A checkpoint will not be; whoever asked for one that was overtaken goes on waiting for the
+    /// one that stands in for it.
+    fn on_aborted(&mut self, checkpoint: CheckpointId, cause: &AbortCause) {
+        match cause {
+            AbortCause::Failed(failure) => {
+                warn!(%checkpoint, %failure, "checkpoint failed");
+                self.counts.checkpoints_failed += 1;
+                self.answer(checkpoint, || {
+                    Err(CheckpointRequestError::Failed(failure.clone()))
+                });
+            }
+            AbortCause::Overtaken => info!(%checkpoint, "checkpoint overtaken by a later one"),
+        }
     }
 
     /// Answers those who wait for a checkpoint triggered after they asked.
@@ -329,9 +335,9 @@ impl<'a> Driver<'a> {
                 checkpoint,
                 attempt,
                 task_managers,
+                cause,
             } => {
-                let failure = Failure::new(FailureKind::Cluster, "it was given up");
-                self.fail_checkpoint(checkpoint, &failure);
+                self.on_aborted(checkpoint, &cause);
                 let abort = MasterMessage::Abort {
                     attempt,
                     checkpoint,
@@ -353,18 +359,30 @@ impl<'a> Driver<'a> {
                 };
                 self.send_all(&task_managers, &complete);
             }
-            Command::Discard { metadata } => self.order(Order::Discard(metadata)),
+            Command::Discard { checkpoints } => self.order(Order::Discard(checkpoints)),
             Command::Release {
                 attempt,
                 task_managers,
             } => self.send_all(&task_managers, &MasterMessage::Release { attempt }),
             Command::PublishEnd(end) => self.order(Order::End(end)),
             Command::JobEnded(end) => self.end = Some(End::Over(end)),
-            Command::StandDown { by_epoch } => {
-                warn!(by_epoch, "deposed: another job master leads");
-                self.end = Some(End::Deposed);
-            }
+            Command::StandDown { by_epoch } => self.stand_down(by_epoch),
         }
+    }
+
+    fn stand_down(&mut self, by_epoch: Option<u32>) {
+        if let Some(by_epoch) = by_epoch {
+            warn!(by_epoch, "deposed: another job master leads");
+        } else {
+            let store = self.site.folder.as_ref();
+            let store = store.map(|folder| folder.store().describe());
+            warn!(
+                store,
+                "leads no more: the checkpoint store does not say whether the last checkpoint is \
+                 published; look whether it answers: the job goes on from what its log says"
+            );
+        }
+        self.end = Some(End::Deposed);
     }
 
     fn order(&mut self, order: Order) {

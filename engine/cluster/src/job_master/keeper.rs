@@ -11,7 +11,7 @@ use std::time::Duration;
 use sameriver_control::{Fact, JobEnd};
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef, JobRecord, RecordStatus};
 use sameriver_model::probe::crash_point;
-use sameriver_model::{Failure, FailureKind};
+use sameriver_model::{AttemptNumber, CheckpointId, Failure, FailureKind};
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{Address, World};
 use sameriver_storage::{
@@ -37,8 +37,8 @@ pub(super) enum Order {
     },
     /// Write how the job ended.
     End(JobEnd),
-    /// Delete checkpoints that the newest record does not reach.
-    Discard(Vec<CheckpointRef>),
+    /// Delete checkpoints that no record reaches any more, or ever will.
+    Discard(Vec<(AttemptNumber, CheckpointId)>),
 }
 
 impl Order {
@@ -144,8 +144,13 @@ struct Writing {
     log: JobLog,
     lead: Lead,
     events: mpsc::Sender<Event>,
-    /// What the newest record reaches, and what is to be deleted.
-    drops: mpsc::Sender<(Vec<CheckpointRef>, Vec<CheckpointRef>)>,
+    drops: mpsc::Sender<Unneeded>,
+}
+
+/// What the newest record reaches, and what is to be deleted.
+struct Unneeded {
+    reached: Vec<CheckpointRef>,
+    dropped: Vec<(AttemptNumber, CheckpointId)>,
 }
 
 impl Writing {
@@ -156,8 +161,10 @@ impl Writing {
                 Order::End(end) => self.end(end).await,
                 Order::Discard(dropped) => {
                     let reached = self.lead.record().reached().cloned().collect();
-                    // Deleting that has ended leaves the rest to the next leader's sweep.
-                    let _ = self.drops.send((reached, dropped)).await;
+                    // A store that deletes slowly, or not at all, holds up no publish.
+                    if let Err(left) = self.drops.try_send(Unneeded { reached, dropped }) {
+                        warn!(%left, "checkpoints are left to be deleted by the next leader");
+                    }
                     continue;
                 }
             };
@@ -293,11 +300,7 @@ impl Writing {
 }
 
 /// Deletes what earlier leaders left, then what is ordered. What fails is left for the next leader.
-async fn delete(
-    folder: CheckpointFolder,
-    first: JobRecord,
-    mut dropped: mpsc::Receiver<(Vec<CheckpointRef>, Vec<CheckpointRef>)>,
-) {
+async fn delete(folder: CheckpointFolder, first: JobRecord, mut drops: mpsc::Receiver<Unneeded>) {
     let store = folder.store().as_ref();
     match sweep(store, folder.path(), &first).await {
         Ok(swept) if swept.files > 0 => {
@@ -310,7 +313,7 @@ async fn delete(
         Ok(_) => {}
         Err(error) => warn!(%error, "what earlier leaders left is not all deleted"),
     }
-    while let Some((reached, dropped)) = dropped.recv().await {
+    while let Some(Unneeded { reached, dropped }) = drops.recv().await {
         if let Err(error) = discard(store, folder.path(), &reached, &dropped).await {
             warn!(%error, "a checkpoint that nobody needs is not all deleted");
         }

@@ -64,6 +64,7 @@ impl Driver<'_> {
             Ok(metadata) => {
                 crash_point("restore.read");
                 self.restored = Some((named, metadata));
+                self.facts.push_back(Fact::MetadataRead { attempt });
                 self.open_enumerators(attempt);
                 return self.settle();
             }
