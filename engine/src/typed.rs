@@ -143,8 +143,10 @@ pub(crate) fn sink<T: Element>(sink: Arc<impl Sink<T>>) -> Behaviour {
     let link: Arc<OpenLink> = Arc::new(move |name, args, _| {
         let told = || WriterArgs {
             surroundings: args.surroundings.clone(),
+            job: args.job,
             subtask: args.subtask,
             attempt: args.attempt,
+            is_restored: args.restored.is_some(),
             parallelism: args.parallelism,
             commits: args.commits,
         };

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use sameriver_control::{Fact, JobEnd, JobStatus, Moment};
 use sameriver_graph::JobGraph;
-use sameriver_model::{CheckpointId, Failure, FailureKind};
+use sameriver_model::{CheckpointId, Failure, FailureKind, JobNonce};
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{Address, Listener, World};
 use tracing::{info, warn};
@@ -149,8 +149,11 @@ async fn lead(
 ) -> JobOutcome {
     let mut memory = Memory::default();
     loop {
-        let (keeper, leadership) = match &site.folder {
-            None => (None, None),
+        let (job, keeper, leadership) = match &site.folder {
+            None => {
+                let nonce = standby::nonces(&site.world, door).next_u64();
+                (JobNonce::new(nonce), None, None)
+            }
             Some(folder) => {
                 match stand_by(site, folder, door, inbox, requests, &mut memory).await {
                     Stood::Leading(log, lead) => {
@@ -165,18 +168,19 @@ async fn lead(
                             over: None,
                         };
                         let address = door.address().clone();
+                        let job = record.job;
                         let keeper = Keeper::start(site, folder, address, log, *lead);
-                        (Some(keeper), Some(first))
+                        (job, Some(keeper), Some(first))
                     }
                     Stood::Over(end) => {
                         info!(job = site.graph.plan().name, %end, "the job is over already");
-                        return JobOutcome::ended(end);
+                        return JobOutcome::ended(as_told(end, folder));
                     }
                     Stood::Failed(failure) => return JobOutcome::ended(JobEnd::Failed(failure)),
                 }
             }
         };
-        let driver = Driver::new(site, door, keeper);
+        let driver = Driver::new(site, job, door, keeper);
         match driver
             .run(leadership, memory.is_cancelled, inbox, requests)
             .await
@@ -187,6 +191,23 @@ async fn lead(
                 door.close_all();
                 door.join_retired().await;
             }
+        }
+    }
+}
+
+/// The end of a job that is over already. A failure is told as one of before: its cause may be gone
+/// by now.
+fn as_told(end: JobEnd, folder: &CheckpointFolder) -> JobEnd {
+    match end {
+        JobEnd::Finished | JobEnd::Cancelled => end,
+        JobEnd::Failed(failure) => {
+            let message = format!(
+                "it has failed already, by its job log in {}: {}: to run it again, give it another \
+                 folder for checkpoints, or remove this one",
+                folder.store().describe(),
+                failure.message
+            );
+            JobEnd::Failed(Failure { message, ..failure })
         }
     }
 }

@@ -19,6 +19,7 @@ use crate::outbox::{Inbox, Mail};
 use crate::part_names::{Naming, PartNames};
 
 const TAKEN: &str = "move the result of the earlier run away, or name another output";
+const FOREIGN: &str = "name another output, or remove the results of other jobs and earlier runs";
 const NO_FOLDER: &str = "name a folder, or a place where one can be made";
 const NO_FILE: &str = "check the folder's permissions and the free space of its disk";
 
@@ -37,6 +38,8 @@ pub(crate) struct PartWriter {
     disk: Arc<dyn Disk>,
     names: PartNames,
     rolling: Rolling,
+    /// Whether the attempt goes on from a checkpoint.
+    is_restored: bool,
     /// The number of the next file.
     next: u64,
     growing: Option<Growing>,
@@ -56,12 +59,18 @@ struct Growing {
 
 impl PartWriter {
     /// A writer without a file.
-    pub(crate) fn new(world: &World, names: PartNames, rolling: Rolling) -> Self {
+    pub(crate) fn new(
+        world: &World,
+        names: PartNames,
+        rolling: Rolling,
+        is_restored: bool,
+    ) -> Self {
         Self {
             disk: world.disk(),
             world: world.clone(),
             names,
             rolling,
+            is_restored,
             next: 0,
             growing: None,
             closed: Vec::new(),
@@ -74,6 +83,7 @@ impl PartWriter {
         make_folder(&*self.disk, &self.names.directory).await?;
         // Told at the start already, not only after hours of work, that the name is taken.
         self.check_name(0).await?;
+        self.check_folder().await?;
         loop {
             let Some(mail) = self.next_mail(&mut inbox).await else {
                 self.close().await?;
@@ -153,11 +163,7 @@ impl PartWriter {
         self.next += 1;
         self.check_name(number).await?;
         let path = self.names.growing(number);
-        let created = match self.names.naming {
-            Naming::OfAttempt => self.disk.create_new(&path).await,
-            // Without checkpoints attempts are counted from 1 in every run.
-            Naming::Single(_) | Naming::Plain => self.disk.create(&path).await,
-        };
+        let created = self.disk.create_new(&path).await;
         let file = created.map_err(|cause| unwritable(&path, cause, NO_FILE))?;
         Ok(Growing {
             file,
@@ -214,17 +220,43 @@ impl PartWriter {
         }
         let path = self.names.last(number);
         match self.disk.entry(&path).await {
-            Ok(EntryKind::File { .. }) => {
-                let cause = io::Error::new(io::ErrorKind::AlreadyExists, "the file exists already");
-                Err(unwritable(&path, cause, TAKEN))
-            }
-            Ok(EntryKind::Directory) => {
-                let cause = io::Error::new(io::ErrorKind::IsADirectory, "a folder has this name");
-                Err(unwritable(&path, cause, "name a file"))
-            }
+            Ok(EntryKind::File { .. }) => Err(taken(&path, "the file exists already", TAKEN)),
+            Ok(EntryKind::Directory) => Err(taken(&path, "a folder has this name", "name a file")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(cause) => Err(unwritable(&path, cause, NO_FILE)),
         }
+    }
+
+    /// Refuses a folder with results that this job did not write: beside its own nobody could tell
+    /// them apart. Who goes on has looked at the start.
+    async fn check_folder(&self) -> Result<(), SinkError> {
+        let goes_on = match self.names.naming {
+            Naming::Single(_) => true,
+            Naming::Plain => self.names.attempt.ordinal() > 1,
+            Naming::OfAttempt => self.is_restored,
+        };
+        if goes_on {
+            return Ok(());
+        }
+        let folder = &self.names.directory;
+        let entries = self.disk.list(folder).await;
+        let entries = entries.map_err(|cause| unwritable(folder, cause, NO_FILE))?;
+        let foreign = entries.iter().filter(|name| self.names.is_foreign(name));
+        match foreign.min() {
+            None => Ok(()),
+            Some(name) => {
+                let found = format!("it holds {name}, which this job did not write");
+                Err(taken(folder, found, FOREIGN))
+            }
+        }
+    }
+}
+
+fn taken(path: &Path, found: impl Into<String>, remedy: &'static str) -> SinkError {
+    SinkError::Taken {
+        output: path.display().to_string(),
+        found: found.into(),
+        remedy,
     }
 }
 

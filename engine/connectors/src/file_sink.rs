@@ -70,14 +70,17 @@ impl<T: Element> LineFormat<T> for Json {
 ///
 /// With checkpoints a file ends at each checkpoint (or earlier, see
 /// [`roll_bytes`](Self::roll_bytes) and [`roll_after`](Self::roll_after)), is committed once that
-/// checkpoint is complete, and is called `part-<subtask>-<attempt>-<number>.txt`. No file is empty.
-/// What failed attempts have left is removed at the end of the job.
+/// checkpoint is complete, and is called `part-<subtask>-<job>-<attempt>-<number>.txt`, where the
+/// job is a number of its own for each run of a job function. No file is empty. What failed
+/// attempts have left is removed at the end of the job.
 ///
 /// Without checkpoints files are committed at the end of the input and called `part-<subtask>.txt`
 /// (further ones `part-<subtask>-<number>.txt`); a subtask without records leaves an empty one.
 ///
-/// A final name that is taken is an error; the file there is never written to. Two sinks of a job
-/// may have one folder if their [`prefix`](Self::prefix)es or formats differ.
+/// A final name that is taken is an error, and so are, when a job begins, final names of this prefix
+/// and format that another job or an earlier run wrote: a reader of the folder could not tell them
+/// from ours. No restart mends that. What other jobs have in the folder is never touched. Two sinks
+/// of a job may have one folder if their [`prefix`](Self::prefix)es or formats differ.
 ///
 /// ```
 /// use std::time::Duration;
@@ -188,6 +191,8 @@ impl<F> FileSink<F> {
             prefix,
             extension,
             subtask: args.subtask.index,
+            parallelism: args.parallelism,
+            job: args.job,
             attempt: args.attempt,
             naming,
         })
@@ -249,7 +254,12 @@ impl<T: Element, F: LineFormat<T>> Sink<T> for FileSink<F> {
 
     fn writer(&self, args: WriterArgs) -> Result<Box<dyn SinkWriter<T>>, SinkError> {
         let names = self.names(&args, F::EXTENSION)?;
-        let parts = PartWriter::new(&args.surroundings.world, names, self.rolling);
+        let parts = PartWriter::new(
+            &args.surroundings.world,
+            names,
+            self.rolling,
+            args.is_restored,
+        );
         let output = self.output();
         let outbox = Outbox::start(&args.surroundings, &output, |inbox| parts.run(inbox));
         Ok(Box::new(FileWriter::<F> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::element::CheckpointId;
 use crate::event_time::ProcessingTime;
 use crate::failure::Failure;
-use crate::id::{AttemptNumber, VertexId};
+use crate::id::{AttemptNumber, JobNonce, VertexId};
 use crate::parallelism::MaxParallelism;
 use crate::snapshot::{FileHandle, SubtaskState};
 
@@ -135,11 +135,14 @@ impl fmt::Display for RecordStatus {
 /// A record of the job log; the one with the highest sequence is the truth about the job.
 ///
 /// ```
+/// use sameriver_model::JobNonce;
 /// use sameriver_model::checkpoint::{JobRecord, RecordStatus};
 /// let record = JobRecord {
 ///     sequence: 1,
 ///     epoch: 1,
 ///     nonce: 0xb1,
+///     job: JobNonce::new(0xb1),
+///     fingerprint: 0xf1,
 ///     status: RecordStatus::Running,
 ///     latest: None,
 ///     retained: Vec::new(),
@@ -154,6 +157,10 @@ pub struct JobRecord {
     pub epoch: u32,
     /// Tells its writer from any other that wanted the same place.
     pub nonce: u64,
+    /// Which job it is: the nonce of the writer of its first record, carried on.
+    pub job: JobNonce,
+    /// The fingerprint of the job graph that the job runs.
+    pub fingerprint: u64,
     /// What became of the job.
     pub status: RecordStatus,
     /// The checkpoint that the job is restored from.
@@ -193,6 +200,8 @@ mod tests {
             sequence: 3,
             epoch: 1,
             nonce: 7,
+            job: JobNonce::new(7),
+            fingerprint: 0xf1,
             status: RecordStatus::Running,
             latest: Some(named(2)),
             retained: vec![named(1), named(2)],

@@ -28,6 +28,26 @@ pub enum FailureKind {
     Internal,
     /// A later checkpoint made an earlier one needless. It never ends a job.
     Superseded,
+    /// The output has what another job wrote: name another one, or remove that.
+    OutputTaken,
+}
+
+impl FailureKind {
+    /// Whether a restart of the job may mend it.
+    pub const fn may_pass(self) -> bool {
+        match self {
+            Self::OutputTaken => false,
+            Self::User
+            | Self::InputUnreadable
+            | Self::BadData
+            | Self::OutputUnwritable
+            | Self::Disconnected
+            | Self::Limit
+            | Self::Cluster
+            | Self::Internal
+            | Self::Superseded => true,
+        }
+    }
 }
 
 /// Why a subtask, and with it the job, failed.

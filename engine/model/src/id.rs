@@ -88,6 +88,37 @@ index!(
     "tm"
 );
 
+/// Tells a job from every other one, also from another run of the same job function: drawn when
+/// the job begins, and kept over restarts and changes of the leader.
+///
+/// It shows the 8 hexadecimal digits of its upper half, as the names of files do.
+///
+/// ```
+/// use sameriver_model::JobNonce;
+/// let job = JobNonce::new(0x1f3c_09ab_0000_0007);
+/// assert_eq!((job.to_string().as_str(), job.get()), ("1f3c09ab", 0x1f3c_09ab_0000_0007));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct JobNonce(u64);
+
+impl JobNonce {
+    /// Wraps the number that was drawn.
+    pub const fn new(nonce: u64) -> Self {
+        Self(nonce)
+    }
+
+    /// The number as it was drawn.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for JobNonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0 >> 32)
+    }
+}
+
 /// One execution of a job's subtasks; a restart is a new attempt, and never has the number of an
 /// earlier one: each leader counts its own from 1, behind its epoch.
 ///

@@ -31,8 +31,8 @@ pub use element::{Barrier, CheckpointId, Element, StreamElement};
 pub use event_time::{EventTime, ProcessingTime, Watermark};
 pub use failure::{Failure, FailureKind};
 pub use id::{
-    AttemptNumber, ChannelId, EdgeId, SlotIndex, SubtaskId, SubtaskIndex, TaskManagerIndex, Uid,
-    VertexId,
+    AttemptNumber, ChannelId, EdgeId, JobNonce, SlotIndex, SubtaskId, SubtaskIndex,
+    TaskManagerIndex, Uid, VertexId,
 };
 pub use key::{Key, KeyView};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyHash};

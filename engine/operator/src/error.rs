@@ -233,6 +233,7 @@ impl OperatorError {
             },
             Self::Sink { cause, .. } => match cause {
                 SinkError::Unwritable { .. } => FailureKind::OutputUnwritable,
+                SinkError::Taken { .. } => FailureKind::OutputTaken,
                 SinkError::Other { .. } => FailureKind::Internal,
             },
             Self::State { .. } => FailureKind::Internal,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sameriver_model::{
-    AttemptNumber, KeyGroupRange, MaxParallelism, Parallelism, RestoredState, SubtaskId,
+    AttemptNumber, JobNonce, KeyGroupRange, MaxParallelism, Parallelism, RestoredState, SubtaskId,
 };
 
 use crate::source::Surroundings;
@@ -22,6 +22,8 @@ pub enum CommitRule {
 #[derive(Clone, Debug)]
 pub struct OpenArgs {
     /// Which subtask this is.
+    /// Which job it is.
+    pub job: JobNonce,
     pub subtask: SubtaskId,
     /// How many siblings it has, itself included.
     pub parallelism: Parallelism,

@@ -4,7 +4,9 @@
 
 use std::io;
 
-use sameriver_model::{AttemptNumber, Batch, CheckpointId, Element, Parallelism, SubtaskId};
+use sameriver_model::{
+    AttemptNumber, Batch, CheckpointId, Element, JobNonce, Parallelism, SubtaskId,
+};
 use sameriver_runtime::BoxFuture;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -26,6 +28,16 @@ pub enum SinkError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The output has what another job, or another run of this one, wrote: no restart mends that.
+    #[error("cannot write {output}: {found}: {remedy}")]
+    Taken {
+        /// The output as the user named it.
+        output: String,
+        /// What is there.
+        found: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// Anything else.
     #[error("{output}: {cause}")]
     Other {
@@ -41,10 +53,15 @@ pub enum SinkError {
 pub struct WriterArgs {
     /// The world and the slot's wake.
     pub surroundings: Surroundings,
+    /// Which job it is; no two jobs have the same number, nor two runs of one job function.
+    pub job: JobNonce,
     /// Which subtask this is.
     pub subtask: SubtaskId,
-    /// Its attempt; no two attempts of a job have the same number, so names made of it are new.
+    /// Its attempt; no two attempts of a job have the same number, so names made of both are new.
     pub attempt: AttemptNumber,
+    /// Whether the attempt goes on from a checkpoint; if not, the job has no output yet that a
+    /// checkpoint let go.
+    pub is_restored: bool,
     /// How many writers there are.
     pub parallelism: Parallelism,
     /// When what is staged is committed.

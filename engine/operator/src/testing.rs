@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use sameriver_model::{
-    AnyBatch, AttemptNumber, Barrier, Batch, CheckpointId, Element, EventTime, MaxParallelism,
-    Parallelism, ProcessingTime, SectionWriter, SubtaskId, SubtaskIndex, VertexId, Watermark,
+    AnyBatch, AttemptNumber, Barrier, Batch, CheckpointId, Element, EventTime, JobNonce,
+    MaxParallelism, Parallelism, ProcessingTime, SectionWriter, SubtaskId, SubtaskIndex, VertexId,
+    Watermark,
 };
 
 use crate::consumer::{Consumer, Progress, Walk};
@@ -287,6 +288,7 @@ impl<T: Element + Clone> Outputs for Channels<T> {
 pub fn args(batch_records_max: usize) -> OpenArgs {
     OpenArgs {
         subtask: SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0)),
+        job: JobNonce::new(1),
         parallelism: Parallelism::ONE,
         max_parallelism: MaxParallelism::default(),
         batch_records_max,

@@ -1,9 +1,9 @@
 //! The examples of `docs/formats.md`, for tests.
 
 use sameriver_model::{
-    AttemptNumber, CheckpointId, CheckpointMetadata, CheckpointRef, FileHandle, JobRecord,
-    KeyGroup, MaxParallelism, ProcessingTime, RecordStatus, SectionId, SectionKind, SubtaskId,
-    SubtaskIndex, SubtaskState, Uid, VertexId,
+    AttemptNumber, CheckpointId, CheckpointMetadata, CheckpointRef, FileHandle, JobNonce,
+    JobRecord, KeyGroup, MaxParallelism, ProcessingTime, RecordStatus, SectionId, SectionKind,
+    SubtaskId, SubtaskIndex, SubtaskState, Uid, VertexId,
 };
 
 pub(crate) fn subtask() -> SubtaskId {
@@ -63,6 +63,8 @@ pub(crate) fn record() -> JobRecord {
         sequence: 5,
         epoch: 2,
         nonce: 0xb1,
+        job: JobNonce::new(0x1f3c_09ab_0000_0000),
+        fingerprint: 0xf1,
         status: RecordStatus::Running,
         latest: Some(checkpoint_ref()),
         retained: vec![checkpoint_ref()],

@@ -19,6 +19,7 @@ use sameriver_model::probe::{Probe, crash_point, observe};
 use sameriver_model::{CheckpointRef, JobRecord, RecordStatus};
 use sameriver_runtime::{BlobEntry, BlobError, BlobStore, Created, World};
 
+use crate::bounded_read::check_bound;
 use crate::layout::{self, Named};
 use crate::patience::Patience;
 pub use error::LogError;
@@ -29,6 +30,9 @@ pub(crate) use record::encode;
 
 /// Older records that stay behind the newest one, for people who look into the log.
 const RECORDS_KEPT: u64 = 8;
+/// The most bytes that a record may have: what is larger was not written here. A record names some
+/// checkpoints and one failure.
+pub(crate) const RECORD_BYTES_MAX: u64 = 64 << 20;
 /// The most records that one append removes, so that a backlog does not delay it.
 const REMOVED_AT_ONCE_MAX: usize = 2;
 /// How often a contender lets the leader of before finish what it writes.
@@ -47,13 +51,13 @@ const ROUNDS_MAX: u32 = 16;
 /// let store: Arc<dyn BlobStore> = Arc::new(MemoryBlobs::new("memory:"));
 /// let log = JobLog::open(&tokio.world(), store, "totals")?;
 /// tokio.block_on(async {
-///     let Leadership::Leading(mut lead) = log.take_leadership(0xb1).await? else {
+///     let Leadership::Leading(mut lead) = log.take_leadership(0xb1, 0xf1).await? else {
 ///         unreachable!("nobody else wants to lead");
 ///     };
 ///     assert_eq!(lead.epoch(), 1);
 ///     let written = log.append(&mut lead, RecordStatus::Finished, None, Vec::new()).await?;
 ///     assert_eq!(written, Appended::Written { sequence: 2 });
-///     let again = log.take_leadership(0xb2).await?;
+///     let again = log.take_leadership(0xb2, 0xf1).await?;
 ///     assert!(matches!(again, Leadership::Ended(_)));
 ///     Ok::<(), sameriver_storage::LogError>(())
 /// })?;
@@ -132,23 +136,45 @@ impl JobLog {
         )))
     }
 
-    /// Takes the job over from whoever leads it. The nonce must be new: no other process, and no
-    /// other life of this one, may ever have used it. Calling again after an error is harmless.
+    /// The newest record, as [`read`](Self::read), of a job whose graph has this fingerprint.
+    ///
+    /// # Errors
+    /// [`LogError::OtherGraph`], and those of [`read`](Self::read).
+    pub async fn read_of(&self, fingerprint: u64) -> Result<Option<JobRecord>, LogError> {
+        let newest = self.read().await?;
+        match &newest {
+            Some(record) if record.fingerprint != fingerprint => Err(LogError::OtherGraph {
+                store: self.name.clone(),
+                job: self.folder.clone(),
+                theirs: record.fingerprint,
+                ours: fingerprint,
+            }),
+            Some(_) | None => Ok(newest),
+        }
+    }
+
+    /// Takes the job over from whoever leads it, or begins it: its graph has this fingerprint. The
+    /// nonce must be new: no other process, and no other life of this one, may ever have used it;
+    /// that of the first leader names the job. Calling again after an error is harmless.
     ///
     /// # Errors
     /// [`LogError::Unknown`] and [`LogError::Store`], after which nothing may be done in the name
-    /// of the job; [`LogError::Unreadable`].
-    pub async fn take_leadership(&self, nonce: u64) -> Result<Leadership, LogError> {
+    /// of the job; [`LogError::Unreadable`]; [`LogError::OtherGraph`].
+    pub async fn take_leadership(
+        &self,
+        nonce: u64,
+        fingerprint: u64,
+    ) -> Result<Leadership, LogError> {
         let mut leader = 0;
         for _ in 0..ROUNDS_MAX {
-            let newest = self.read().await?;
+            let newest = self.read_of(fingerprint).await?;
             let wanted = match &newest {
                 Some(newest) if newest.status.is_terminal() => {
                     return Ok(Leadership::Ended(newest.clone()));
                 }
                 // An earlier call has got there, and its answer was lost.
                 Some(newest) if newest.nonce == nonce => newest.clone(),
-                newest => lead::successor(newest.as_ref(), nonce),
+                newest => lead::successor(newest.as_ref(), nonce, fingerprint),
             };
             match self.put(&wanted).await? {
                 Place::Ours if self.holds(wanted.sequence).await? => {
@@ -275,6 +301,7 @@ impl JobLog {
             LogError::Store(cause) => self.unknown(sequence, cause),
             other @ (LogError::Unfit { .. }
             | LogError::Unreadable { .. }
+            | LogError::OtherGraph { .. }
             | LogError::Unknown { .. }
             | LogError::Ended { .. }) => other,
         })?;
@@ -317,16 +344,16 @@ impl JobLog {
         let path = layout::relative(&self.folder, &entry.path)?;
         match layout::named(path) {
             Named::LogRecord(sequence) => Some(sequence),
-            Named::Checkpoint(..) | Named::Foreign => None,
+            Named::Checkpoint(..) | Named::LeaderBeat(_) | Named::Foreign => None,
         }
     }
 
     /// The bytes of a record; none if it is not there.
     async fn bytes_of(&self, sequence: u64) -> Result<Option<Bytes>, LogError> {
         let path = self.path_of(sequence);
-        let read = self
-            .patience
-            .ask(&self.world, &self.name, &path, || self.store.read(&path));
+        let read = self.patience.ask(&self.world, &self.name, &path, || {
+            self.store.read_range(&path, 0, RECORD_BYTES_MAX + 1)
+        });
         match read.await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(BlobError::NotFound { .. }) => Ok(None),
@@ -336,7 +363,8 @@ impl JobLog {
 
     fn decoded(&self, sequence: u64, bytes: &[u8]) -> Result<JobRecord, LogError> {
         let path = self.path_of(sequence);
-        let record = record::decode(&path, sequence, bytes);
+        let bound = check_bound(&path, bytes, RECORD_BYTES_MAX);
+        let record = bound.and_then(|()| record::decode(&path, sequence, bytes));
         record.map_err(|cause| LogError::Unreadable {
             store: self.name.clone(),
             cause,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use sameriver_graph::JobGraph;
 use sameriver_model::{
-    AttemptNumber, Barrier, CheckpointId, Failure, ReadCounts, ReadReports, RestoredState,
-    SlotIndex, SubtaskId, SubtaskState,
+    AttemptNumber, Barrier, CheckpointId, Failure, JobNonce, ReadCounts, ReadReports,
+    RestoredState, SlotIndex, SubtaskId, SubtaskState,
 };
 use sameriver_runtime::BlobStore;
 
@@ -19,6 +19,8 @@ use crate::placement::Placement;
 /// Asks a slot to host a subtask.
 #[derive(Clone, Debug)]
 pub struct Deployment {
+    /// Which job it is.
+    pub job: JobNonce,
     /// The attempt that the subtask belongs to.
     pub attempt: AttemptNumber,
     /// Which subtask.

@@ -347,8 +347,8 @@ impl SlotLoop {
         Ok(has_reported)
     }
 
-    /// Reports an event. Mail that comes meanwhile is kept for later, so that a task manager that
-    /// waits for room in the mailbox before it listens is not waited for in turn.
+    /// Reports an event. Mail that comes meanwhile is kept for later, up to a limit, so that a task
+    /// manager that waits for room in the mailbox before it listens is not waited for in turn.
     async fn report(&mut self, event: SlotEvent) -> Result<(), Stopped> {
         loop {
             let mail = select! {
@@ -356,7 +356,7 @@ impl SlotLoop {
                     permit.map_err(|_| Stopped)?.send(event);
                     return Ok(());
                 }
-                mail = self.inbox.recv() => mail,
+                mail = self.inbox.recv(), if may_keep => mail,
             };
             self.kept.push_back(mail.ok_or(Stopped)?);
         }
@@ -405,6 +405,7 @@ impl SlotLoop {
         let args = OpenArgs {
             subtask: id,
             parallelism: vertex.parallelism,
+            job: deployment.job,
             max_parallelism: plan.max_parallelism,
             attempt,
             restored: deployment.restored.clone(),

@@ -147,7 +147,9 @@ pub(crate) mod by_hand {
     use std::time::Duration;
 
     use sameriver_model::checkpoint::{CheckpointRef, RecordStatus};
-    use sameriver_model::{ChannelId, EdgeId, FileHandle, SubtaskId, SubtaskIndex, VertexId};
+    use sameriver_model::{
+        ChannelId, EdgeId, FileHandle, JobNonce, SubtaskId, SubtaskIndex, VertexId,
+    };
 
     use super::*;
 
@@ -189,6 +191,8 @@ pub(crate) mod by_hand {
             sequence,
             epoch,
             nonce: 1,
+            job: JobNonce::new(1),
+            fingerprint: 1,
             status: RecordStatus::Running,
             retained: latest.clone().into_iter().collect(),
             latest,

@@ -12,7 +12,7 @@ use sameriver_graph::JobGraph;
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
 use sameriver_model::probe::crash_point;
 use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, ProcessingTime, SubtaskId, TaskManagerIndex,
+    AttemptNumber, CheckpointId, Failure, JobNonce, ProcessingTime, SubtaskId, TaskManagerIndex,
 };
 use sameriver_runtime::World;
 use sameriver_runtime::sync::{mpsc, oneshot};
@@ -62,6 +62,8 @@ pub(super) struct Site {
 
 pub(super) struct Driver<'a> {
     pub(super) site: &'a Site,
+    /// Which job we lead.
+    pub(super) job: JobNonce,
     pub(super) door: &'a mut Door,
     pub(super) keeper: Option<Keeper>,
     pub(super) machine: JobMachine,
@@ -89,13 +91,19 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) fn new(site: &'a Site, door: &'a mut Door, keeper: Option<Keeper>) -> Self {
+    pub(super) fn new(
+        site: &'a Site,
+        job: JobNonce,
+        door: &'a mut Door,
+        keeper: Option<Keeper>,
+    ) -> Self {
         let plan = site.graph.plan().clone();
         let seed = site.world.random("restarts").next_u64();
-        let job = site.settings.job(site.graph.fingerprint(), seed);
+        let settings = site.settings.job(site.graph.fingerprint(), seed);
         Self {
-            machine: JobMachine::new(plan, job),
+            machine: JobMachine::new(plan, settings),
             site,
+            job,
             door,
             keeper,
             facts: VecDeque::new(),

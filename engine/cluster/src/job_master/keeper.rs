@@ -281,8 +281,11 @@ impl Writing {
             match &error {
                 LogError::Unknown { .. } | LogError::Unreadable { .. } => may_be_there = true,
                 LogError::Store(cause) if may_pass(cause) => {}
-                LogError::Store(_) | LogError::Unfit { .. } if may_be_there => {}
-                LogError::Store(_) | LogError::Unfit { .. } => return Err(error),
+                LogError::Store(_) | LogError::Unfit { .. } | LogError::OtherGraph { .. }
+                    if may_be_there => {}
+                LogError::Store(_) | LogError::Unfit { .. } | LogError::OtherGraph { .. } => {
+                    return Err(error);
+                }
                 // Nobody but a leader ends a job, and we have not: somebody else leads.
                 LogError::Ended { .. } => {
                     let by_epoch = self.lead.epoch().saturating_add(1);

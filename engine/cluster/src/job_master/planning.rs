@@ -124,6 +124,7 @@ impl Driver<'_> {
         let restored = restore.and(self.restored.as_ref());
         Deploy {
             attempt,
+            job: self.job,
             hosts: hosts.map(|(id, host)| (*id, host.0, host.1)).collect(),
             addresses: addresses
                 .map(|(index, at)| (index, at.to_owned()))

@@ -4,8 +4,10 @@
 //! task manager to look elsewhere. When to try is judged by `control`; who leads, by the job log.
 
 use std::io;
+use std::sync::Arc;
 
 use sameriver_control::{JobEnd, JobStatus, LeaderBeat, LeaderVerdict, LeaderWatch};
+use sameriver_graph::JobGraph;
 use sameriver_model::checkpoint::RecordStatus;
 use sameriver_model::{Failure, FailureKind};
 use sameriver_runtime::sync::{mpsc, oneshot};
@@ -62,10 +64,12 @@ pub(super) async fn stand_by(
         world: site.world.clone(),
         folder: folder.clone(),
         settings,
+        graph: Arc::clone(&site.graph),
         nonces: nonces(&site.world, door),
         own: door.address().clone(),
         looks: !std::mem::replace(&mut memory.has_stood_by, true),
         first: None,
+        has_announced: false,
     };
     let watching = Stoppable::start(&site.world, "watch leader", async move {
         // A loop that has ended wants to know nothing.
@@ -111,7 +115,7 @@ pub(super) async fn stand_by(
 
 /// Numbers that no other process, and no other life of this one, draws: the listening address and
 /// the instant are part of the stream's name.
-fn nonces(world: &World, door: &Door) -> RandomStream {
+pub(super) fn nonces(world: &World, door: &Door) -> RandomStream {
     let millis = world.wall().as_millis();
     let elapsed = world.now();
     world.random(&format!(
@@ -139,6 +143,8 @@ struct Watcher {
     world: World,
     folder: CheckpointFolder,
     settings: ClusterCheckpoints,
+    /// What we would run; the log must be of the same.
+    graph: Arc<JobGraph>,
     nonces: RandomStream,
     /// Where we listen.
     own: Address,
@@ -146,6 +152,8 @@ struct Watcher {
     looks: bool,
     /// The first sign of life in the store, maybe of a leader that has ended since.
     first: Option<LeaderBeat>,
+    /// Whether it was told that we stand by.
+    has_announced: bool,
 }
 
 impl Watcher {
@@ -159,9 +167,11 @@ impl Watcher {
         let mut watch = LeaderWatch::new(timeout, super::moment(&self.world));
         let mut nonce = self.nonces.next_u64();
         loop {
+            let mut is_led = false;
             match self.look(&log).await {
                 Ok(Looked::Over(end)) => return Stood::Over(end),
                 Ok(Looked::Led(beat, newest)) => {
+                    is_led = beat.is_some();
                     watch.observe(beat, super::moment(&self.world));
                     if self.has_lost(beat, &newest).await {
                         info!("nobody listens where the leader did");
@@ -175,14 +185,15 @@ impl Watcher {
             }
             let now = super::moment(&self.world);
             if watch.judge(now) == LeaderVerdict::TryToLead {
-                match log.take_leadership(nonce).await {
+                match log.take_leadership(nonce, self.graph.fingerprint()).await {
                     Ok(Leadership::Leading(lead)) => {
                         info!(epoch = lead.epoch(), "leads the job");
                         return Stood::Leading(log, Box::new(lead));
                     }
                     Ok(Leadership::Ended(record)) => return over(&record.status),
                     Ok(Leadership::Lost { by_epoch }) => {
-                        info!(by_epoch, "another job master leads: stands by");
+                        info!(by_epoch, "another job master was faster");
+                        self.announce();
                         nonce = self.nonces.next_u64();
                         watch.start_over(super::moment(&self.world));
                     }
@@ -191,13 +202,26 @@ impl Watcher {
                     }
                     Err(error) => return failed(&error),
                 }
+            } else if is_led {
+                self.announce();
             }
             self.world.sleep(self.settings.leader_interval).await;
         }
     }
 
+    /// Tells once that we wait, and for whom.
+    fn announce(&mut self) {
+        if !std::mem::replace(&mut self.has_announced, true) {
+            let (job, store) = (&self.graph.plan().name, self.folder.store().describe());
+            warn!(
+                job,
+                store, "another job master leads, or did until now: standing by"
+            );
+        }
+    }
+
     async fn look(&self, log: &JobLog) -> Result<Looked, LogError> {
-        let Some(record) = log.read().await? else {
+        let Some(record) = log.read_of(self.graph.fingerprint()).await? else {
             return Ok(Looked::Led(None, Newest::none()));
         };
         if let Some(end) = end_of(&record.status) {
@@ -249,13 +273,26 @@ fn is_passing(error: &LogError) -> bool {
     match error {
         LogError::Unknown { .. } => true,
         LogError::Store(cause) => may_pass(cause),
-        LogError::Unfit { .. } | LogError::Unreadable { .. } | LogError::Ended { .. } => false,
+        LogError::Unfit { .. }
+        | LogError::Unreadable { .. }
+        | LogError::OtherGraph { .. }
+        | LogError::Ended { .. } => false,
     }
 }
 
 fn failed(error: &LogError) -> Stood {
-    let message = format!("the job cannot be led: {error}");
-    Stood::Failed(Failure::new(FailureKind::InputUnreadable, message))
+    let kind = match error {
+        LogError::OtherGraph { .. } => FailureKind::BadData,
+        LogError::Unfit { .. }
+        | LogError::Unreadable { .. }
+        | LogError::Unknown { .. }
+        | LogError::Store(_)
+        | LogError::Ended { .. } => FailureKind::InputUnreadable,
+    };
+    Stood::Failed(Failure::new(
+        kind,
+        format!("the job cannot be led: {error}"),
+    ))
 }
 
 fn over(status: &RecordStatus) -> Stood {

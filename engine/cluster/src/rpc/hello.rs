@@ -15,7 +15,7 @@ use thiserror::Error;
 /// The first 8 bytes of both directions.
 pub const MAGIC: [u8; 8] = *b"samerctl";
 /// The version of hello, frames and messages that this code speaks.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;
 /// The length of a hello and of its answer in bytes.
 pub const HELLO_BYTES: usize = 40;
 

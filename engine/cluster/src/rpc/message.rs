@@ -6,7 +6,7 @@
 //! task manager deploys (vertex, subtask) from its own graph.
 
 use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, ReadCounts, ReadReports, SlotIndex, SubtaskId,
+    AttemptNumber, CheckpointId, Failure, JobNonce, ReadCounts, ReadReports, SlotIndex, SubtaskId,
     SubtaskState, TaskManagerIndex,
 };
 use sameriver_task::{SnapshotMeasures, SubtaskMetrics};
@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 pub struct Deploy {
     /// The attempt.
     pub attempt: AttemptNumber,
+    /// Which job it is an attempt of.
+    pub job: JobNonce,
     /// The host of every subtask of the job.
     pub hosts: Vec<(SubtaskId, TaskManagerIndex, SlotIndex)>,
     /// Where each task manager is reached with data.

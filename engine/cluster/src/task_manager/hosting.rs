@@ -266,7 +266,7 @@ impl Hosting {
     }
 
     async fn deploy(&mut self, deploy: Deploy) -> Result<(), Distrusted> {
-        let attempt = deploy.attempt;
+        let (job, attempt) = (deploy.job, deploy.attempt);
         match self.attempt {
             Some(current) if attempt < current => {
                 return Err(Distrusted(format!(
@@ -307,6 +307,7 @@ impl Hosting {
         for (subtask, slot) in deploy.subtasks {
             self.live.insert(subtask, (slot, attempt));
             let deployment = Deployment {
+                job,
                 attempt,
                 subtask,
                 graph: Arc::clone(&self.site.graph),

@@ -7,7 +7,7 @@ use sameriver_cluster::rpc::hello::{Hello, Identity, greet, receive, welcome};
 use sameriver_cluster::rpc::{Deploy, FrameReader, FrameWriter, MasterMessage, TaskManagerMessage};
 use sameriver_cluster::{ClusterSettings, JobEnd, JobStatus};
 use sameriver_control::Incarnation;
-use sameriver_model::{AttemptNumber, CheckpointId, TaskManagerIndex};
+use sameriver_model::{AttemptNumber, CheckpointId, JobNonce, TaskManagerIndex};
 use sameriver_runtime::io::{AsyncReadExt, AsyncWriteExt, split};
 use sameriver_runtime::sync::Notify;
 use sameriver_runtime::{Address, ByteStream, Lane, Listener, World};
@@ -164,6 +164,7 @@ impl FakeMaster {
 fn deploy(attempt: AttemptNumber) -> MasterMessage {
     MasterMessage::Deploy(Deploy {
         attempt,
+        job: JobNonce::new(1),
         hosts: Vec::new(),
         addresses: Vec::new(),
         subtasks: Vec::new(),

@@ -10,7 +10,8 @@ use std::ops::Range;
 use std::time::Duration;
 
 use sameriver_model::{
-    AttemptNumber, Batch, CheckpointId, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId,
+    AttemptNumber, Batch, CheckpointId, Element, JobNonce, Parallelism, SubtaskId, SubtaskIndex,
+    VertexId,
 };
 use sameriver_operator::sink::{CommitError, Committable, Committer, SinkWriter, WriterArgs};
 use sameriver_operator::source::Surroundings;
@@ -23,6 +24,8 @@ use super::sink_kit::SinkTrial;
 
 /// How often a commit that answers `Retry` is repeated.
 const RETRIES: u32 = 100;
+/// The job of every trial.
+const JOB: JobNonce = JobNonce::new(0x1f3c_09ab_0000_0000);
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
 
 /// What one snapshot added: committables, and the records that they stand for.
@@ -38,6 +41,8 @@ struct Group {
 /// A checkpoint that exists.
 #[derive(Clone, Default)]
 struct Published {
+    /// Whether it is one, or the beginning.
+    exists: bool,
     /// How many records it covers.
     position: u64,
     /// What was not confirmed when it was taken, its own group included.
@@ -117,8 +122,10 @@ where
                 world: world.clone(),
                 wake: wake.clone(),
             },
+            job: JOB,
             subtask: SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0)),
             attempt: number,
+            is_restored: from.exists,
             parallelism: Parallelism::ONE,
             commits: self.commits,
         };
@@ -364,7 +371,12 @@ impl<T: Element> Attempt<T> {
         self.groups += 1;
         self.grouped = self.barrier;
         let (position, held) = (self.barrier, self.held.clone());
-        self.taken.insert(id, Published { position, held });
+        let published = Published {
+            exists: true,
+            position,
+            held,
+        };
+        self.taken.insert(id, published);
         Ok(())
     }
 

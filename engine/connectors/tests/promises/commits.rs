@@ -62,8 +62,11 @@ fn a_checkpoint_ends_a_file_and_no_file_is_empty() {
     let staged = open.stage(&site, 3);
     site.commit::<u64>(&sink, open.args.clone(), staged)
         .expect("a free name");
-    assert_eq!(site.names(), ["part-0-a1.1-0.txt", "part-0-a1.1-1.txt"]);
-    assert_eq!(site.text("part-0-a1.1-1.txt"), "2\n");
+    assert_eq!(
+        site.names(),
+        ["part-0-1f3c09ab-a1.1-0.txt", "part-0-1f3c09ab-a1.1-1.txt"]
+    );
+    assert_eq!(site.text("part-0-1f3c09ab-a1.1-1.txt"), "2\n");
 }
 
 #[test]
@@ -76,8 +79,8 @@ fn a_file_ends_with_the_write_that_makes_it_long_enough() {
     assert_eq!(staged.len(), 3);
     site.commit::<u64>(&sink, open.args.clone(), staged)
         .expect("free names");
-    assert_eq!(site.text("part-0-a1.1-0.txt"), "0\n1\n");
-    assert_eq!(site.text("part-0-a1.1-2.txt"), "4\n");
+    assert_eq!(site.text("part-0-1f3c09ab-a1.1-0.txt"), "0\n1\n");
+    assert_eq!(site.text("part-0-1f3c09ab-a1.1-2.txt"), "4\n");
 }
 
 #[test]
@@ -97,16 +100,19 @@ fn a_commit_whose_name_has_other_content_is_refused_and_names_both() {
     let mut open = open(&site, &sink, first());
     open.write(1);
     let staged = open.stage(&site, 1);
-    site.file("part-0-a1.1-0.txt", b"2\n");
+    site.file("part-0-1f3c09ab-a1.1-0.txt", b"2\n");
     let refused = site.commit::<u64>(&sink, open.args.clone(), staged);
     let text = refused.expect_err("another file is there").to_string();
-    assert!(text.contains(".part-0-a1.1-0.txt.inprogress to "), "{text}");
+    assert!(
+        text.contains(".part-0-1f3c09ab-a1.1-0.txt.inprogress to "),
+        "{text}"
+    );
     assert!(
         text.contains("taken by other content (2 bytes, CRC32C "),
         "{text}"
     );
-    assert_eq!(site.text("part-0-a1.1-0.txt"), "2\n");
-    assert_eq!(site.text(".part-0-a1.1-0.txt.inprogress"), "1\n");
+    assert_eq!(site.text("part-0-1f3c09ab-a1.1-0.txt"), "2\n");
+    assert_eq!(site.text(".part-0-1f3c09ab-a1.1-0.txt.inprogress"), "1\n");
 }
 
 #[test]
@@ -116,7 +122,7 @@ fn a_commit_of_which_nothing_is_left_is_refused() {
     let mut open = open(&site, &sink, first());
     open.write(1);
     let staged = open.stage(&site, 1);
-    let growing = site.folder.join(".part-0-a1.1-0.txt.inprogress");
+    let growing = site.folder.join(".part-0-1f3c09ab-a1.1-0.txt.inprogress");
     site.wait(site.world.disk().remove(&growing))
         .expect("it is there");
     let refused = site.commit::<u64>(&sink, open.args.clone(), staged);
@@ -134,7 +140,7 @@ fn a_commit_of_a_file_that_was_cut_short_is_refused() {
     let mut open = open(&site, &sink, first());
     open.write(10);
     let staged = open.stage(&site, 1);
-    site.file(".part-0-a1.1-0.txt.inprogress", b"1");
+    site.file(".part-0-1f3c09ab-a1.1-0.txt.inprogress", b"1");
     let refused = site.commit::<u64>(&sink, open.args.clone(), staged);
     let text = refused.expect_err("the file is shorter").to_string();
     assert!(text.contains("has 1 bytes and had 3"), "{text}");
@@ -147,10 +153,10 @@ fn a_commit_that_crashed_between_link_and_unlink_is_finished() {
     let mut open = open(&site, &sink, first());
     open.write(1);
     let staged = open.stage(&site, 1);
-    site.file("part-0-a1.1-0.txt", b"1\n");
+    site.file("part-0-1f3c09ab-a1.1-0.txt", b"1\n");
     site.commit::<u64>(&sink, open.args.clone(), staged)
         .expect("the same content");
-    assert_eq!(site.names(), ["part-0-a1.1-0.txt"]);
+    assert_eq!(site.names(), ["part-0-1f3c09ab-a1.1-0.txt"]);
 }
 
 #[test]
@@ -158,13 +164,14 @@ fn a_sweep_removes_what_earlier_attempts_of_the_subtask_left_and_nothing_else() 
     let site = Site::new("sweep");
     let sink = FileSink::lines(&site.folder);
     for name in [
-        ".part-0-a1.1-3.txt.inprogress",
-        ".part-0-a1.2-0.txt.inprogress",
-        ".part-0-a2.1-0.txt.inprogress",
-        ".part-0-a2.2-0.txt.inprogress",
-        ".part-1-a1.1-0.txt.inprogress",
-        ".total-0-a1.1-0.txt.inprogress",
-        "part-0-a1.1-0.txt",
+        ".part-0-1f3c09ab-a1.1-3.txt.inprogress",
+        ".part-0-1f3c09ab-a1.2-0.txt.inprogress",
+        ".part-0-1f3c09ab-a2.1-0.txt.inprogress",
+        ".part-0-1f3c09ab-a2.2-0.txt.inprogress",
+        ".part-0-2a2a2a2a-a1.1-3.txt.inprogress",
+        ".part-1-1f3c09ab-a1.1-0.txt.inprogress",
+        ".total-0-1f3c09ab-a1.1-0.txt.inprogress",
+        "part-0-1f3c09ab-a1.1-0.txt",
     ] {
         site.file(name, b"1\n");
     }
@@ -179,13 +186,70 @@ fn a_sweep_removes_what_earlier_attempts_of_the_subtask_left_and_nothing_else() 
     assert_eq!(
         site.names(),
         [
-            ".part-0-a2.1-0.txt.inprogress",
-            ".part-0-a2.2-0.txt.inprogress",
-            ".part-1-a1.1-0.txt.inprogress",
-            ".total-0-a1.1-0.txt.inprogress",
-            "part-0-a1.1-0.txt",
+            ".part-0-1f3c09ab-a2.1-0.txt.inprogress",
+            ".part-0-1f3c09ab-a2.2-0.txt.inprogress",
+            ".part-0-2a2a2a2a-a1.1-3.txt.inprogress",
+            ".part-1-1f3c09ab-a1.1-0.txt.inprogress",
+            ".total-0-1f3c09ab-a1.1-0.txt.inprogress",
+            "part-0-1f3c09ab-a1.1-0.txt",
         ]
     );
+}
+
+/// Writes one number as the first attempt of a job with checkpoints, or as one that goes on.
+fn begin(site: &Site, is_restored: bool) -> Result<Vec<Committable>, String> {
+    let (sink, surroundings) = (FileSink::lines(&site.folder), site.surroundings());
+    let wake = surroundings.wake.clone();
+    let args = WriterArgs {
+        attempt: first(),
+        commits: CommitRule::OnCheckpoint,
+        is_restored,
+        ..args(surroundings, 0, 1)
+    };
+    let writer = Sink::<u64>::writer(&sink, args);
+    let mut writer = writer.map_err(|error| error.to_string())?;
+    let mut batch = Batch::from_parts(vec![1], None);
+    let written = writer.write(&mut batch);
+    written.map_err(|error| error.to_string())?;
+    let staged = writer.stage(CheckpointId::new(1));
+    staged.map_err(|error| error.to_string())?;
+    let staged = site.staged(&mut *writer, &wake);
+    staged.map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_job_that_begins_refuses_a_folder_with_results_of_another_run() {
+    for theirs in ["part-0-2a2a2a2a-a1.1-0.txt", "part-5.txt"] {
+        let site = Site::new("foreign-results");
+        site.file(theirs, b"1\n");
+        let refused = begin(&site, false).expect_err("not ours");
+        let says = format!(
+            "cannot write {}: it holds {theirs}, which this job did not write: name another \
+             output, or remove the results of other jobs and earlier runs",
+            site.folder.display()
+        );
+        assert_eq!(refused, says);
+        assert_eq!(site.names(), [theirs]);
+    }
+}
+
+#[test]
+fn unfinished_files_of_another_job_and_results_found_later_refuse_nobody() {
+    let site = Site::new("foreign-unfinished");
+    site.file(".part-0-2a2a2a2a-a1.1-0.txt.inprogress", b"1\n");
+    site.file("totals-0-2a2a2a2a-a1.1-0.txt", b"1\n");
+    assert_eq!(begin(&site, false).map(|staged| staged.len()), Ok(1));
+    let site = Site::new("foreign-later");
+    site.file("part-0-2a2a2a2a-a1.1-0.txt", b"1\n");
+    assert_eq!(begin(&site, true).map(|staged| staged.len()), Ok(1));
+}
+
+#[test]
+fn a_final_name_of_an_attempt_that_is_taken_is_refused_for_good() {
+    let site = Site::new("name-taken");
+    site.file("part-0-1f3c09ab-a1.1-0.txt", b"1\n");
+    let refused = begin(&site, true).expect_err("it is taken");
+    assert!(refused.contains("the file exists already"), "{refused}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sameriver_connectors::{CollectedResults, Collector, TextIn, TextOut};
 use sameriver_model::codec::wire;
 use sameriver_model::{
-    AttemptNumber, Batch, Element, Parallelism, SubtaskId, SubtaskIndex, VertexId,
+    AttemptNumber, Batch, Element, JobNonce, Parallelism, SubtaskId, SubtaskIndex, VertexId,
 };
 use sameriver_operator::sink::{CommitError, Committable, Sink, SinkError, SinkWriter, WriterArgs};
 use sameriver_operator::source::{
@@ -241,18 +241,27 @@ impl Site {
 }
 
 impl Drop for Site {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the folder of the test, outside of any world"
+    )]
     fn drop(&mut self) {
         // Left-over files of a failed test are better than a second panic.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
+/// The job of all writers here.
+pub(crate) const JOB: JobNonce = JobNonce::new(0x1f3c_09ab_0000_0000);
+
 /// The first attempt of a subtask of a job without checkpoints.
 pub(crate) fn args(surroundings: Surroundings, index: u32, parallelism: u32) -> WriterArgs {
     WriterArgs {
         surroundings,
+        job: JOB,
         subtask: subtask(index),
         attempt: AttemptNumber::new(1),
+        is_restored: false,
         parallelism: Parallelism::new(parallelism).unwrap(),
         commits: CommitRule::AtEnd,
     }

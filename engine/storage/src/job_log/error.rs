@@ -35,6 +35,21 @@ pub enum LogError {
         #[source]
         cause: ReadError,
     },
+    /// The job that the log is of runs another graph.
+    #[error(
+        "the log of job {job} in {store} is of another job graph ({theirs:016x}, this \
+         {ours:016x}): run the job that it is of, or give this one another folder for checkpoints"
+    )]
+    OtherGraph {
+        /// The store.
+        store: String,
+        /// The job's folder in it.
+        job: String,
+        /// The fingerprint in the log.
+        theirs: u64,
+        /// Ours.
+        ours: u64,
+    },
     /// The store did not say whether the record is there: it may be, now or later.
     #[error("whether {record} was written is not known: {cause}")]
     Unknown {

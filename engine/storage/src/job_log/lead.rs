@@ -2,7 +2,7 @@
 //!
 //! Invariant: a lead that was deposed stays so.
 
-use sameriver_model::{CheckpointRef, JobRecord, RecordStatus};
+use sameriver_model::{CheckpointRef, JobNonce, JobRecord, RecordStatus};
 
 /// What came of wanting to lead a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +90,8 @@ impl Lead {
             sequence: after(self.record.sequence),
             epoch: self.record.epoch,
             nonce: self.record.nonce,
+            job: self.record.job,
+            fingerprint: self.record.fingerprint,
             status,
             latest,
             retained,
@@ -97,13 +99,15 @@ impl Lead {
     }
 }
 
-/// The record with which a leader takes over.
-pub(super) fn successor(newest: Option<&JobRecord>, nonce: u64) -> JobRecord {
+/// The record with which a leader takes over, or begins a job of the graph with this fingerprint.
+pub(super) fn successor(newest: Option<&JobRecord>, nonce: u64, fingerprint: u64) -> JobRecord {
     match newest {
         None => JobRecord {
             sequence: 1,
             epoch: 1,
             nonce,
+            job: JobNonce::new(nonce),
+            fingerprint,
             status: RecordStatus::Running,
             latest: None,
             retained: Vec::new(),

@@ -12,7 +12,7 @@ use crate::sealed::{Format, content};
 const FORMAT: Format = Format {
     name: "record of a job log",
     magic: *b"samerlog",
-    version: 1,
+    version: 2,
 };
 
 /// The bytes of a record.
@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn the_published_record_is_what_is_written() {
         let bytes = encode(&examples::record());
-        let example = "record 5 of epoch 2, nonce `b1`: running, latest c17, which is retained";
+        let example = "record 5 of epoch 2, nonce `b1`, job `1f3c09ab00000000`, graph `f1`: \
+                       running, latest c17, which is retained";
         assert_eq!(examples::hex(&bytes), examples::published(example));
     }
 

@@ -14,6 +14,9 @@ use crate::examples;
 use crate::memory_blobs::MemoryBlobs;
 use flaky_blobs::{Fault, FlakyBlobs, Script};
 
+/// The fingerprint of the job's graph.
+const GRAPH: u64 = 0xf1;
+
 const PATIENCE: Patience = Patience {
     tries: 3,
     pause: Duration::ZERO,
@@ -45,7 +48,10 @@ impl Rig {
     }
 
     fn lead(&self, nonce: u64) -> Lead {
-        match self.tokio.block_on(self.log(&[]).take_leadership(nonce)) {
+        match self
+            .tokio
+            .block_on(self.log(&[]).take_leadership(nonce, GRAPH))
+        {
             Ok(Leadership::Leading(lead)) => lead,
             other => panic!("{other:?}"),
         }
@@ -80,6 +86,43 @@ fn a_new_leader_goes_on_from_the_newest_record() {
     let second = rig.lead(2);
     assert_eq!((second.epoch(), second.record().sequence), (2, 3));
     assert_eq!(second.record().latest, Some(named(7)));
+}
+
+#[test]
+fn every_record_names_the_job_that_the_first_leader_began() {
+    let rig = Rig::new();
+    let mut first = rig.lead(0x1f3c_09ab_0000_0001);
+    let job = first.record().job;
+    assert_eq!(job.to_string(), "1f3c09ab");
+    rig.append(&mut first, &[], 7).expect("memory takes it");
+    let second = rig.lead(2);
+    assert_eq!((second.record().job, rig.newest().job), (job, job));
+}
+
+#[test]
+fn the_log_of_another_job_graph_is_refused_while_it_runs_and_when_it_is_over() {
+    let rig = Rig::new();
+    let mut lead = rig.lead(1);
+    let log = rig.log(&[]);
+    let says = "the log of job job in memory: is of another job graph (00000000000000f1, this \
+                00000000000000f2): run the job that it is of, or give this one another folder for \
+                checkpoints";
+    for status in [RecordStatus::Running, RecordStatus::Finished] {
+        let appended = log.append(&mut lead, status, None, vec![]);
+        rig.tokio.block_on(appended).expect("memory takes it");
+        let newest = rig.newest();
+        let read = rig.tokio.block_on(log.read_of(GRAPH + 1));
+        assert_eq!(
+            read.map_err(|error| error.to_string()),
+            Err(says.to_owned())
+        );
+        let taken = rig.tokio.block_on(log.take_leadership(2, GRAPH + 1));
+        assert!(
+            matches!(taken, Err(LogError::OtherGraph { .. })),
+            "{taken:?}"
+        );
+        assert_eq!(rig.newest(), newest);
+    }
 }
 
 #[test]
@@ -128,7 +171,7 @@ fn a_silent_store_is_an_error_and_no_hang() {
         ..PATIENCE
     };
     let log = rig.log(&[Fault::Silent; 3]).with_patience(patience);
-    let taken = rig.tokio.block_on(log.take_leadership(1));
+    let taken = rig.tokio.block_on(log.take_leadership(1, GRAPH));
     assert_eq!(
         taken.map_err(|error| error.to_string()),
         Err(
@@ -177,7 +220,7 @@ fn a_job_that_has_ended_is_led_by_nobody() {
         rig.tokio.block_on(ended)
     };
     assert_eq!(end(&mut lead), Ok(Appended::Written { sequence: 2 }));
-    let again = rig.tokio.block_on(log.take_leadership(2));
+    let again = rig.tokio.block_on(log.take_leadership(2, GRAPH));
     assert_eq!(again, Ok(Leadership::Ended(rig.newest())));
     let status = "cancelled".to_owned();
     assert_eq!(end(&mut lead), Err(LogError::Ended { status }));
@@ -195,7 +238,7 @@ fn an_unreadable_newest_record_is_an_error_and_never_passed_over() {
     let error = read.expect_err("it is not readable").to_string();
     let remedy = "removing the file makes the job go on from the record before it";
     assert!(error.contains(remedy), "{error}");
-    let taken = rig.tokio.block_on(rig.log(&[]).take_leadership(2));
+    let taken = rig.tokio.block_on(rig.log(&[]).take_leadership(2, GRAPH));
     assert!(
         matches!(taken, Err(LogError::Unreadable { .. })),
         "{taken:?}"

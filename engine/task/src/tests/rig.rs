@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sameriver_graph::JobGraph;
 use sameriver_model::{
-    AttemptNumber, Barrier, CheckpointId, Failure, RestoredState, SlotIndex, SubtaskId,
+    AttemptNumber, Barrier, CheckpointId, Failure, JobNonce, RestoredState, SlotIndex, SubtaskId,
     SubtaskIndex, TaskManagerIndex, VertexId,
 };
 use sameriver_runtime::sync::mpsc;
@@ -137,6 +137,7 @@ impl Rig {
     pub(super) async fn deploy(&self, subtask: SubtaskId) {
         let (here, _) = self.hosts[&subtask];
         let deployment = Deployment {
+            job: JobNonce::new(1),
             attempt: ATTEMPT,
             subtask,
             graph: Arc::clone(&self.graph),

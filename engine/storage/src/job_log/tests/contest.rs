@@ -10,7 +10,7 @@ use sameriver_model::{CheckpointRef, RecordStatus};
 use sameriver_runtime::World;
 use sameriver_runtime_tokio::TokioWorld;
 
-use super::{FlakyBlobs, PATIENCE, Script, named};
+use super::{FlakyBlobs, GRAPH, PATIENCE, Script, named};
 use crate::job_log::{Appended, JobLog, Leadership};
 use crate::memory_blobs::MemoryBlobs;
 
@@ -47,7 +47,7 @@ fn push(events: &Events, event: Event) {
 async fn contend(log: JobLog, contender: u64, events: Events) {
     for leadership in 0..LEADERSHIPS {
         let nonce = contender * 1_000 + leadership;
-        let Ok(Leadership::Leading(mut lead)) = log.take_leadership(nonce).await else {
+        let Ok(Leadership::Leading(mut lead)) = log.take_leadership(nonce, GRAPH).await else {
             continue;
         };
         push(

@@ -184,7 +184,10 @@ impl BlobStore for FlakyBlobs {
         offset: u64,
         length: u64,
     ) -> BoxFuture<Result<Bytes, BlobError>> {
-        self.memory.read_range(path, offset, length)
+        let from = path.to_owned();
+        self.run(false, path, move |memory| {
+            memory.read_range(&from, offset, length)
+        })
     }
 
     fn read(&self, path: &str) -> BoxFuture<Result<Bytes, BlobError>> {
