@@ -59,7 +59,7 @@ impl Exit {
         match kind {
             FailureKind::BadData => Self::BadInput,
             FailureKind::InputUnreadable => Self::NoInput,
-            FailureKind::OutputUnwritable => Self::CannotCreate,
+            FailureKind::OutputUnwritable | FailureKind::OutputTaken => Self::CannotCreate,
             FailureKind::User
             | FailureKind::Disconnected
             | FailureKind::Limit

@@ -8,7 +8,7 @@ use sameriver::{NodeError, NodeFault};
 use crate::command::{Ended, JobMasterArguments, TaskManagerArguments, report};
 use crate::exit::Exit;
 use crate::named_job::NamedJob;
-use crate::run::{Asked, now, told};
+use crate::run::{Asked, is_over_already, now, told};
 
 /// Leads a job to its end and tells what was counted.
 pub(crate) fn job_master(arguments: &JobMasterArguments, jobs: &[NamedJob]) -> Ended {
@@ -32,12 +32,7 @@ pub(crate) fn job_master(arguments: &JobMasterArguments, jobs: &[NamedJob]) -> E
         },
     );
     let result = ended.map_err(|error| (exit_of(&error), format!("{}: {error}", job.name)))?;
-    if result.vertices().is_empty() {
-        let end = result.end();
-        report(&format!(
-            "{} is over already, by its job log: {end}\n",
-            job.name
-        ));
+    if is_over_already(job, &result) {
         return Ok(());
     }
     told(job, &given, &result, started.elapsed())

@@ -41,7 +41,19 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[NamedJob]) -> Ended {
             format!("{}: {error}", job.name),
         ),
     })?;
-    let shown = (job.show)(&given, &result).map_err(|message| (Exit::JobFailed, message))?;
+    let shown = (job.show)(&given, &result);
+    if is_over_already(job, &result) {
+        // Files are where the run that wrote them has left them; what it showed is gone.
+        return shown.map(drop).map_err(|_| {
+            let message = format!(
+                "{} has no result to show: the run that ended it has shown it: to run it again, \
+                 give it another folder for checkpoints, or remove this one",
+                job.name
+            );
+            (Exit::JobFailed, message)
+        });
+    }
+    let shown = shown.map_err(|message| (Exit::JobFailed, message))?;
     if !shown.is_empty() {
         print(&shown)?;
     }
@@ -103,6 +115,19 @@ pub(crate) fn told(
     reason = "how long the user waited, outside of any world"
 )]
 #[expect(
+/// Whether another run or process has ended the job, and this one did nothing; tells so.
+pub(crate) fn is_over_already(job: &NamedJob, result: &JobResult) -> bool {
+    let is_over = result.vertices().is_empty();
+    if is_over {
+        let end = result.end();
+        report(&format!(
+            "{} is over already, by its job log: {end}\n",
+            job.name
+        ));
+    }
+    is_over
+}
+
     clippy::disallowed_types,
     reason = "how long the user waited, outside of any world"
 )]
