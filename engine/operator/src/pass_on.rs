@@ -3,7 +3,8 @@
 
 /// Hands `resume`, `idle`, `flush`, `finish`, `has_room` and all that belongs to checkpoints on to
 /// the field `next`. With `checkpoints` only the latter; with `stateful` all but `snapshot`, `walk`
-/// and `drop_snapshot`, and but `resume` if that is said too.
+/// and `drop_snapshot`, and but `resume` if that is said too. With `slots` also `watermark`, and what
+/// belongs to the snapshot after it was asked of the field `slots`.
 macro_rules! pass_on {
     () => {
         pass_on!(stateful);
@@ -40,6 +41,41 @@ macro_rules! pass_on {
         }
 
         pass_on!(@confirm);
+    };
+    (slots) => {
+        fn watermark(
+            &mut self,
+            watermark: ::sameriver_model::Watermark,
+            cx: &mut Context,
+        ) -> Result<Progress, OperatorError> {
+            self.next.watermark(watermark, cx)
+        }
+
+        fn snapshot(
+            &mut self,
+            sections: &mut ::sameriver_model::SectionWriter,
+        ) -> Result<(), OperatorError> {
+            self.slots.begin_snapshot();
+            self.next.snapshot(sections)
+        }
+
+        fn walk(
+            &mut self,
+            bytes_max: usize,
+            sections: &mut ::sameriver_model::SectionWriter,
+        ) -> Result<crate::consumer::Walk, OperatorError> {
+            if !self.slots.walk(bytes_max, sections)? {
+                return Ok(crate::consumer::Walk::More);
+            }
+            self.next.walk(bytes_max, sections)
+        }
+
+        fn drop_snapshot(&mut self) {
+            self.slots.drop_snapshot();
+            self.next.drop_snapshot();
+        }
+
+        pass_on!(stateful);
     };
     (@confirm) => {
         fn barrier(

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
-use sameriver_model::{Batch, Element, SectionWriter, Watermark};
+use sameriver_model::{Batch, Element};
 use thiserror::Error;
 
 use super::number::Number;
 use super::slots::Slots;
-use crate::consumer::{Consumer, Progress, Walk};
+use crate::consumer::{Consumer, Progress};
 use crate::context::Context;
 use crate::drained::Drained;
 use crate::error::{OperatorError, UserError};
@@ -103,36 +103,7 @@ where
         self.next.slice(&mut self.out, cx)
     }
 
-    fn watermark(
-        &mut self,
-        watermark: Watermark,
-        cx: &mut Context,
-    ) -> Result<Progress, OperatorError> {
-        self.next.watermark(watermark, cx)
-    }
-
-    fn snapshot(&mut self, sections: &mut SectionWriter) -> Result<(), OperatorError> {
-        self.slots.begin_snapshot();
-        self.next.snapshot(sections)
-    }
-
-    fn walk(
-        &mut self,
-        bytes_max: usize,
-        sections: &mut SectionWriter,
-    ) -> Result<Walk, OperatorError> {
-        if !self.slots.walk(bytes_max, sections)? {
-            return Ok(Walk::More);
-        }
-        self.next.walk(bytes_max, sections)
-    }
-
-    fn drop_snapshot(&mut self) {
-        self.slots.drop_snapshot();
-        self.next.drop_snapshot();
-    }
-
-    pass_on!(stateful);
+    pass_on!(slots);
 }
 
 fn running<T: Element, S: SelectKey<T>, N: Element + Clone>(

@@ -402,78 +402,54 @@ impl Fields<'_> {
     }
 }
 
-impl SerializeStruct for Fields<'_> {
-    type Ok = ();
-    type Error = OrderedError;
+/// One of serde's traits for fields, which differ in their names only.
+macro_rules! fields {
+    (named $trait:ident) => {
+        impl $trait for Fields<'_> {
+            type Ok = ();
+            type Error = OrderedError;
 
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), OrderedError> {
-        self.put(FieldName::Named(name), value)
-    }
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                name: &'static str,
+                value: &T,
+            ) -> Result<(), OrderedError> {
+                self.put(FieldName::Named(name), value)
+            }
 
-    fn skip_field(&mut self, name: &'static str) -> Result<(), OrderedError> {
-        self.refuse_skip(name)
-    }
+            fn skip_field(&mut self, name: &'static str) -> Result<(), OrderedError> {
+                self.refuse_skip(name)
+            }
 
-    #[inline]
-    fn end(self) -> Result<(), OrderedError> {
-        Ok(())
-    }
+            #[inline]
+            fn end(self) -> Result<(), OrderedError> {
+                Ok(())
+            }
+        }
+    };
+    (numbered $trait:ident) => {
+        impl $trait for Fields<'_> {
+            type Ok = ();
+            type Error = OrderedError;
+
+            #[inline]
+            fn serialize_field<T: Serialize + ?Sized>(
+                &mut self,
+                value: &T,
+            ) -> Result<(), OrderedError> {
+                self.put_next(value)
+            }
+
+            #[inline]
+            fn end(self) -> Result<(), OrderedError> {
+                Ok(())
+            }
+        }
+    };
 }
 
-impl SerializeStructVariant for Fields<'_> {
-    type Ok = ();
-    type Error = OrderedError;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), OrderedError> {
-        self.put(FieldName::Named(name), value)
-    }
-
-    fn skip_field(&mut self, name: &'static str) -> Result<(), OrderedError> {
-        self.refuse_skip(name)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), OrderedError> {
-        Ok(())
-    }
-}
-
-impl SerializeTupleStruct for Fields<'_> {
-    type Ok = ();
-    type Error = OrderedError;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), OrderedError> {
-        self.put_next(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), OrderedError> {
-        Ok(())
-    }
-}
-
-impl SerializeTupleVariant for Fields<'_> {
-    type Ok = ();
-    type Error = OrderedError;
-
-    #[inline]
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), OrderedError> {
-        self.put_next(value)
-    }
-
-    #[inline]
-    fn end(self) -> Result<(), OrderedError> {
-        Ok(())
-    }
-}
+fields!(named SerializeStruct);
+fields!(named SerializeStructVariant);
+fields!(numbered SerializeTupleStruct);
+fields!(numbered SerializeTupleVariant);
