@@ -110,7 +110,11 @@ impl EmbeddedCluster {
             Ok(master) => master,
             Err(error) => {
                 requests.end(JobReport::of_others(sameriver_control::JobStatus::Failed));
-                let message = format!("the job master cannot listen: {error}");
+                let message = format!(
+                    "the job master cannot listen on {}: {error}: let this process open ports \
+                     there, or raise its limit of open files",
+                    world.any_port()
+                );
                 return JobOutcome::failed(FailureKind::Cluster, message);
             }
         };

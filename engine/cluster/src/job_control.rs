@@ -12,7 +12,8 @@ use thiserror::Error;
 
 use crate::outcome::JobCounts;
 
-/// How many requests may wait for the job master.
+/// How many requests may wait for the job master. Fixed: they come from people and are answered at
+/// once, and whoever asks when so many wait is made to wait itself.
 const REQUESTS_MAX: usize = 16;
 
 /// The job master ended without an outcome, or never ran.

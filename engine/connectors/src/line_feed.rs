@@ -15,7 +15,8 @@ use crate::line_cutter::LineCutter;
 use crate::line_parser::LineParser;
 use crate::wake_at_end::WakeAtEnd;
 
-/// How many chunks may wait for the reader.
+/// How many chunks may wait for the reader. Fixed: with one being read and one being cut, 1 MiB
+/// ahead hides a disk's or a peer's pauses, and more would only hold memory for each split.
 const QUEUE_CHUNKS: usize = 4;
 
 /// How many bytes a task reads at once.

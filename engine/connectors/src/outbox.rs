@@ -15,7 +15,8 @@ use sameriver_runtime::{Lane, Wake, select};
 
 use crate::wake_at_end::WakeAtEnd;
 
-/// How many items may wait for the task.
+/// How many items may wait for the task. Fixed: an item is what a slice came to, and a writer that
+/// is slower than its slot is so with any number of them waiting.
 const QUEUE_ITEMS: usize = 8;
 
 /// What the task gets.

@@ -25,7 +25,8 @@ use super::leader_beats::LeaderBeats;
 use crate::checkpoints::{CheckpointFolder, may_pass};
 use crate::stoppable::Stoppable;
 
-/// How many orders may wait: each checkpoint under way is two of them.
+/// How many orders may wait: each checkpoint under way is two of them. Fixed: `checkpoints_at_once`
+/// decides how many there are, and far fewer than this many checkpoints make sense.
 const ORDERS_MAX: usize = 256;
 
 /// Something to be written to the log, or deleted because of it.

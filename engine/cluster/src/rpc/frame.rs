@@ -47,7 +47,10 @@ pub enum FrameError {
         limit: u32,
     },
     /// A frame is missing or repeated.
-    #[error("frame {found} came where {expected} was expected: the connection lost its order")]
+    #[error(
+        "frame {found} came where {expected} was expected: the connection lost its order: run one \
+         version on all nodes"
+    )]
     Sequence {
         /// The number that was due.
         expected: u64,
@@ -55,7 +58,10 @@ pub enum FrameError {
         found: u64,
     },
     /// Bytes changed on their way.
-    #[error("{part} of frame {sequence} is damaged: its CRC32C is {found:08x}, not {expected:08x}")]
+    #[error(
+        "{part} of frame {sequence} is damaged: its CRC32C is {found:08x}, not {expected:08x}: \
+         check the network"
+    )]
     Damaged {
         /// `header` or `payload`.
         part: &'static str,
@@ -67,7 +73,10 @@ pub enum FrameError {
         found: u32,
     },
     /// The connection ended inside a frame.
-    #[error("the connection ended inside frame {sequence}, {missing} bytes before its end")]
+    #[error(
+        "the connection ended inside frame {sequence}, {missing} bytes before its end: check the \
+         node at the other end"
+    )]
     Truncated {
         /// The number of the frame that was due.
         sequence: u64,
@@ -75,7 +84,10 @@ pub enum FrameError {
         missing: usize,
     },
     /// The payload is none of the messages.
-    #[error("frame {sequence} holds no message that this node knows: {cause}")]
+    #[error(
+        "frame {sequence} holds no message that this node knows: {cause}: run one version on all \
+         nodes"
+    )]
     Undecodable {
         /// The frame's number.
         sequence: u64,
@@ -83,10 +95,10 @@ pub enum FrameError {
         cause: WireError,
     },
     /// A message cannot be turned into bytes.
-    #[error("a message cannot be sent: {0}")]
+    #[error("a message cannot be sent: {0}: report this, it is a bug")]
     Unencodable(WireError),
     /// The connection broke.
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke: {0}: check the network and the node at the other end")]
     Io(#[from] io::Error),
 }
 

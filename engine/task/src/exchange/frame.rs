@@ -99,15 +99,21 @@ pub(crate) enum FrameError {
         found: u64,
         expected: u64,
     },
-    #[error("a frame of channel {channel} has a payload of {bytes} bytes, which does not fit")]
+    #[error(
+        "a frame of channel {channel} has a payload of {bytes} bytes, which does not fit: run one \
+         version on all nodes"
+    )]
     Payload { channel: ChannelId, bytes: usize },
-    #[error("a frame belongs to {channel}, which is no open channel here")]
+    #[error(
+        "a frame belongs to {channel}, which is no open channel here: look at the log of the node \
+         at the other end"
+    )]
     Channel { channel: ChannelId },
     #[error(
         "a {kind:?} frame of channel {channel} came after its end: run one version on all nodes"
     )]
     AfterEnd { channel: ChannelId, kind: FrameKind },
-    #[error("a batch of channel {channel} came without credit")]
+    #[error("a batch of channel {channel} came without credit: run one version on all nodes")]
     NoCredit { channel: ChannelId },
 }
 

@@ -145,7 +145,8 @@ fn a_missing_and_a_repeated_frame_are_errors() {
     let (first, second) = bytes.split_at(bytes.len() / 2);
     assert_eq!(
         error_of(second),
-        "frame 1 came where 0 was expected: the connection lost its order"
+        "frame 1 came where 0 was expected: the connection lost its order: run one version on all \
+         nodes"
     );
     let (messages, error) = received(&[first, first].concat(), false);
     assert_eq!(messages, [cancel(1)]);
