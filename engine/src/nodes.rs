@@ -285,6 +285,7 @@ impl NodeError {
                 }
                 TaskManagerError::Store { .. }
                 | TaskManagerError::Stuck { .. }
+                | TaskManagerError::Unclosed { .. }
                 | TaskManagerError::Panicked { .. } => NodeFault::Job(FailureKind::Cluster),
             },
         }

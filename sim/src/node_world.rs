@@ -124,16 +124,16 @@ impl WorldApi for NodeWorld {
         })
     }
 
-    fn charge(&self, records: u64, bytes: u64) -> Charge {
+    fn charge(&self, records: u64) -> Charge {
         if !self.life.is_stale() {
-            let digest = xxh3_64_with_seed(&records.to_le_bytes(), bytes);
+            let digest = xxh3_64(&records.to_le_bytes());
             self.world
                 .trace(self.life.node(), Event::Charge, digest, || {
-                    format!("{records} records {bytes} bytes")
+                    format!("{records} records")
                 });
         }
         let cost = records.saturating_mul(self.life.site().record_nanos());
-        let cost = cost.saturating_add(bytes).saturating_add(SLICE_NANOS);
+        let cost = cost.saturating_add(SLICE_NANOS);
         Charge::Sleep(self.pass(cost))
     }
 

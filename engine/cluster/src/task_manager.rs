@@ -35,6 +35,10 @@ pub use error::TaskManagerError;
 use hosting::{Distrusted, Hosted, Hosting, Site};
 use link::{FromMaster, Seeker};
 
+/// How many messages of the job master may wait for the loop. Fixed: the loop waits for nothing but
+/// its inputs, and what it has not read yet waits in the connection.
+const LINK_EVENTS_MAX: usize = 16;
+
 /// Serves one job, whoever of `masters` leads it, until the job is over.
 ///
 /// With checkpoints it goes on looking for a job master for ever, unless the job log says that the
@@ -79,7 +83,7 @@ pub(crate) async fn run_until(
     // says of a few checkpoints, so a slot that reports seldom waits for us.
     let (events, slot_events) = mpsc::channel(outgoing_max(&graph));
     let (tell, hosted) = mpsc::channel(outgoing_max(&graph));
-    let (link_events, from_master) = mpsc::channel(16);
+    let (link_events, from_master) = mpsc::channel(LINK_EVENTS_MAX);
     let site = Site {
         world: world.clone(),
         index,
@@ -97,6 +101,7 @@ pub(crate) async fn run_until(
         index,
         slots,
         data_address: exchange.address().as_str().to_owned(),
+        exchange,
         graph,
         settings,
         folder,
@@ -166,6 +171,7 @@ struct TaskManager {
     settings: ClusterSettings,
     folder: Option<CheckpointFolder>,
     hosting: Hosting,
+    exchange: Exchange,
     incarnation: Incarnation,
     link: Link,
     link_events: mpsc::Sender<FromMaster>,
@@ -209,6 +215,12 @@ impl TaskManager {
 
     async fn end(self, served: Result<(), TaskManagerError>) -> Result<(), TaskManagerError> {
         let stopped = self.hosting.stop().await;
+        let within = self.settings.cancellation_timeout;
+        let closed = self.world.timeout(within, self.exchange.close()).await;
+        let closed = closed.map_err(|_| TaskManagerError::Unclosed {
+            task_manager: self.index,
+            within,
+        });
         let ended = match self.link {
             Link::Cut => Ok(()),
             Link::Seeking(task) => task.stop().await,
@@ -222,7 +234,7 @@ impl TaskManager {
             task_manager: self.index,
             cause,
         });
-        served.and(stopped).and(ended)
+        served.and(stopped).and(closed).and(ended)
     }
 
     fn seek_if_clear(&mut self) {

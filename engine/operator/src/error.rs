@@ -118,7 +118,7 @@ pub enum OperatorError {
         /// What the state backend reported.
         cause: Box<dyn Error + Send + Sync>,
     },
-    /// What a sink has staged can never be committed.
+    /// What a sink has staged can never be committed, or could not be for too long.
     #[error("sink {operator}: {cause}")]
     Commit {
         /// The sink's name.

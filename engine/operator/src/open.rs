@@ -1,6 +1,7 @@
 //! What an operator is told when its subtask starts.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sameriver_model::{
     AttemptNumber, JobNonce, KeyGroupRange, MaxParallelism, Parallelism, RestoredState, SubtaskId,
@@ -21,9 +22,9 @@ pub enum CommitRule {
 /// The circumstances of one subtask, handed to every factory of its chain.
 #[derive(Clone, Debug)]
 pub struct OpenArgs {
-    /// Which subtask this is.
     /// Which job it is.
     pub job: JobNonce,
+    /// Which subtask this is.
     pub subtask: SubtaskId,
     /// How many siblings it has, itself included.
     pub parallelism: Parallelism,
@@ -37,6 +38,8 @@ pub struct OpenArgs {
     pub restored: Option<Arc<RestoredState>>,
     /// When two-phase sinks commit.
     pub commits: CommitRule,
+    /// How long a commit that fails is tried again before it fails the attempt.
+    pub commit_timeout: Duration,
     /// The world, for sources and sinks only.
     pub surroundings: Surroundings,
 }

@@ -184,7 +184,8 @@ pub trait Committer: Send + Sync {
     /// already is a success.
     ///
     /// # Errors
-    /// [`CommitError`]: `Retry` is tried again with the same committables, `Refused` fails the job.
+    /// [`CommitError`]: `Retry` is tried again with the same committables, for as long as
+    /// `commit_timeout` says; then it fails the job as `Refused` does at once.
     fn commit(&self, committables: Vec<Committable>) -> BoxFuture<Result<(), CommitError>>;
 
     /// What a committable is called in messages: a path, a transaction.

@@ -7,6 +7,7 @@
 //! nothing follows, the committer sweeps, once.
 
 mod commits;
+mod patience;
 
 use std::sync::Arc;
 

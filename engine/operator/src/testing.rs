@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use sameriver_model::{
     AnyBatch, AttemptNumber, Barrier, Batch, CheckpointId, Element, EventTime, JobNonce,
@@ -287,14 +288,15 @@ impl<T: Element + Clone> Outputs for Channels<T> {
 /// The only subtask of a vertex, with 128 key groups and this batch size.
 pub fn args(batch_records_max: usize) -> OpenArgs {
     OpenArgs {
-        subtask: SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0)),
         job: JobNonce::new(1),
+        subtask: SubtaskId::new(VertexId::new(0), SubtaskIndex::new(0)),
         parallelism: Parallelism::ONE,
         max_parallelism: MaxParallelism::default(),
         batch_records_max,
         attempt: AttemptNumber::new(1),
         restored: None,
         commits: CommitRule::AtEnd,
+        commit_timeout: Duration::from_mins(1),
         surroundings: Surroundings::nowhere(),
     }
 }

@@ -107,7 +107,7 @@ impl WorldApi for Node {
     }
 
     #[inline]
-    fn charge(&self, _records: u64, _bytes: u64) -> Charge {
+    fn charge(&self, _records: u64) -> Charge {
         Charge::Ready
     }
 

@@ -116,8 +116,8 @@ impl WorldApi for GroupWorld {
         self.inner.blocking(name, work)
     }
 
-    fn charge(&self, records: u64, bytes: u64) -> Charge {
-        self.inner.charge(records, bytes)
+    fn charge(&self, records: u64) -> Charge {
+        self.inner.charge(records)
     }
 
     fn turn(&self, due: usize, count: usize) -> usize {

@@ -48,7 +48,7 @@ pub trait WorldApi: Send + Sync {
         work: Box<dyn FnOnce() + Send>,
     ) -> BoxFuture<Result<(), Panicked>>;
     /// Reports the work of one slice.
-    fn charge(&self, records: u64, bytes: u64) -> Charge;
+    fn charge(&self, records: u64) -> Charge;
     /// Which of `count` things that may go next does go: the one whose turn it is, `due`. A
     /// simulated world draws one instead, since nothing may depend on the turns.
     fn turn(&self, due: usize, count: usize) -> usize {
@@ -146,8 +146,8 @@ impl World {
 
     /// Reports the work of one slice; settle the answer before the next slice.
     #[inline]
-    pub fn charge(&self, records: u64, bytes: u64) -> Charge {
-        self.0.charge(records, bytes)
+    pub fn charge(&self, records: u64) -> Charge {
+        self.0.charge(records)
     }
 
     /// Which of `count` things that may go next does go, where `due` is the one whose turn it is.

@@ -48,6 +48,7 @@ impl Settings {
         cluster.slot.yield_after = self.yield_after;
         cluster.slot.mail_letters = self.mail_letters as usize;
         cluster.exchange.frame_bytes = self.frame_bytes;
+        cluster.slot.commit_timeout = self.commit_timeout;
         cluster.exchange.connect_timeout = self.connect_timeout;
         cluster.exchange.write_bytes = self.write_bytes as usize;
         cluster

@@ -89,6 +89,7 @@ settings_table! {
     mail_letters: u32 = 64, "Control messages that wait for a slot before their sender does";
     frame_bytes: u32 = 64 << 20, "Bytes of the largest frame between task managers";
     write_bytes: u32 = 64 << 10, "Bytes gathered for a connection before they are written";
+    commit_timeout: Duration = Duration::from_mins(1), "Time for which a failing commit is retried";
     registration_timeout: Duration = Duration::from_secs(30), "Wait for all task managers";
     deploy_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to run";
     cancellation_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to stop";

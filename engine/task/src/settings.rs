@@ -27,8 +27,12 @@ pub struct SlotSettings {
     pub overdraft_batches: usize,
     /// How long a slot works before it lets the executor look at other things; default 1 ms.
     pub yield_after: Duration,
-    /// How many letters of control mail wait before their sender does; default 64, at least 1.
+    /// How many letters of control mail wait before their sender does; default 64, at least 1. As
+    /// many more are taken out while a report waits.
     pub mail_letters: usize,
+    /// How long a commit that fails is tried again before it fails the attempt; default 1 min, zero
+    /// tries it once.
+    pub commit_timeout: Duration,
 }
 
 impl Default for SlotSettings {
@@ -41,6 +45,7 @@ impl Default for SlotSettings {
             overdraft_batches: 16_384,
             yield_after: Duration::from_millis(1),
             mail_letters: 64,
+            commit_timeout: Duration::from_mins(1),
         }
     }
 }

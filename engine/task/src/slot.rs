@@ -44,7 +44,8 @@ pub struct Slot {
 
 impl Slot {
     /// Starts a slot on a data lane of its own. It reports to `events`, and waits when that channel
-    /// is full; it ends when nobody listens there any more.
+    /// is full: whoever sends it more than twice `mail_letters` meanwhile waits as well, so let
+    /// nobody do both at once. It ends when nobody listens there any more.
     pub fn start(
         world: &World,
         index: SlotIndex,
@@ -135,7 +136,7 @@ struct SlotLoop {
     exchange: Exchange,
     events: mpsc::Sender<SlotEvent>,
     inbox: mpsc::Receiver<SlotMail>,
-    /// Mail that came while a report waited.
+    /// Mail that came while a report waited, at most `mail_letters`.
     kept: VecDeque<SlotMail>,
     /// What is to be reported, in order.
     reports: VecDeque<SlotEvent>,
@@ -224,7 +225,7 @@ impl SlotLoop {
     /// Pays for a slice, and lets the executor look at other things from time to time.
     async fn pay(&mut self, records: u64) {
         // Work without records (a watermark, a flush) costs as much as one.
-        match self.world.charge(records.max(1), 0) {
+        match self.world.charge(records.max(1)) {
             Charge::Ready => {}
             Charge::Sleep(sleep) => sleep.await,
         }
@@ -351,6 +352,7 @@ impl SlotLoop {
     /// manager that waits for room in the mailbox before it listens is not waited for in turn.
     async fn report(&mut self, event: SlotEvent) -> Result<(), Stopped> {
         loop {
+            let may_keep = self.kept.len() < self.settings.mail_letters.max(1);
             let mail = select! {
                 permit = self.events.reserve() => {
                     permit.map_err(|_| Stopped)?.send(event);
@@ -403,13 +405,14 @@ impl SlotLoop {
             None => CommitRule::AtEnd,
         };
         let args = OpenArgs {
+            job: deployment.job,
             subtask: id,
             parallelism: vertex.parallelism,
-            job: deployment.job,
             max_parallelism: plan.max_parallelism,
             attempt,
             restored: deployment.restored.clone(),
             commits,
+            commit_timeout: settings.commit_timeout,
             batch_records_max: settings.batch_records.max(1),
             surroundings: Surroundings {
                 world: world.clone(),

@@ -129,6 +129,6 @@ pub async fn blocking_work_goes_on_when_its_caller_is_gone(nodes: Arc<dyn Nodes>
 pub async fn a_settled_charge_lets_the_task_go_on(nodes: Arc<dyn Nodes>) {
     let world = nodes.world("a");
     for records in [0, 1, 256] {
-        world.charge(records, records * 8).settle().await;
+        world.charge(records).settle().await;
     }
 }

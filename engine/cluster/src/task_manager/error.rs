@@ -70,6 +70,17 @@ pub enum TaskManagerError {
         /// How long it was waited for.
         within: Duration,
     },
+    /// A data connection does not end.
+    #[error(
+        "the data connections of task manager {task_manager} have not ended within {within:?}: \
+         look for a Serialize or Deserialize that blocks, or raise cancellation_timeout"
+    )]
+    Unclosed {
+        /// Which task manager.
+        task_manager: TaskManagerIndex,
+        /// How long they were waited for.
+        within: Duration,
+    },
     /// A bug of the engine.
     #[error("task manager {task_manager}: {cause}")]
     Panicked {

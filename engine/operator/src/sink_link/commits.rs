@@ -1,9 +1,12 @@
 //! What a sink has staged and nobody has confirmed: held, handed to the committer, held until it
 //! is.
 //!
+//! Reading order: this file → `patience`.
+//!
 //! Invariant: a committable is committed only after a checkpoint that holds it is complete (or the
 //! job takes none), in the order of checkpoints, and is in every snapshot until the committer has
-//! confirmed it. At most one task commits for a sink; it begins nothing once the sink is gone. What
+//! confirmed it. At most one task commits for a sink; it begins nothing once the sink is gone. A
+//! commit that goes on failing is logged, and ends the attempt at last: nothing staged is lost. What
 //! nobody will commit is swept once, when everything else is confirmed and nothing follows.
 
 use std::collections::BTreeMap;
@@ -15,15 +18,11 @@ use sameriver_model::{AttemptNumber, CheckpointId, SubtaskId};
 use sameriver_runtime::sync::mpsc;
 use sameriver_runtime::{Lane, Wake};
 
+use super::patience::{Patience, Verdict};
 use crate::consumer::Progress;
 use crate::open::OpenArgs;
 use crate::sink::{CommitError, Committable, Committer};
 use crate::source::Surroundings;
-
-/// The first wait after a commit that may be tried again; each further one is twice as long.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// The longest wait.
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
 
 /// Committables by the checkpoint whose barrier staged them.
 pub(super) type Staged = BTreeMap<CheckpointId, Vec<Committable>>;
@@ -74,6 +73,8 @@ struct Errand {
     sink: Arc<str>,
     subtask: SubtaskId,
     attempt: AttemptNumber,
+    /// How long a commit that fails is tried again.
+    timeout: Duration,
     surroundings: Surroundings,
 }
 
@@ -85,6 +86,7 @@ impl Commits {
                 sink: Arc::clone(sink),
                 subtask: args.subtask,
                 attempt: args.attempt,
+                timeout: args.commit_timeout,
                 surroundings: args.surroundings.clone(),
             },
             waiting: Staged::new(),
@@ -185,6 +187,7 @@ impl Commits {
             errand.run(&*committer, tasks, &reports).await;
         };
         let name = format!("commit of {}", self.errand.sink);
+        // It ends with the sink, and the slot waits for it: its `TaskGroup` started this task.
         world.spawn(Lane::Control, &name, task).detach();
     }
 
@@ -245,22 +248,61 @@ impl Errand {
         task: &Task,
         reports: &mpsc::Sender<Report>,
     ) -> Option<Report> {
-        let mut backoff = BACKOFF_MIN;
+        let world = &self.surroundings.world;
+        let mut patience = Patience::begin(self.timeout, world.now());
         loop {
             if reports.is_closed() {
                 return None;
             }
-            match self.once(committer, task).await {
-                Ok(confirmed) => return Some(Ok(confirmed)),
+            let (output, cause) = match self.once(committer, task).await {
+                Ok(confirmed) => {
+                    self.tell_success(&patience);
+                    return Some(Ok(confirmed));
+                }
                 Err(refused @ CommitError::Refused { .. }) => return Some(Err(refused)),
-                Err(CommitError::Retry { .. }) => {}
-            }
+                Err(CommitError::Retry { output, cause }) => (output, cause),
+            };
+            let pause = match patience.on_failure(world.now()) {
+                Verdict::Again { pause, is_told } => {
+                    if is_told {
+                        self.tell_failure(&patience, &output, &cause);
+                    }
+                    pause
+                }
+                Verdict::GiveUp => return Some(Err(self.gave_up(&patience, output, &cause))),
+            };
             sameriver_runtime::select! {
                 () = reports.closed() => return None,
-                () = self.surroundings.world.sleep(backoff) => {}
+                () = world.sleep(pause) => {}
             }
-            backoff = (backoff * 2).min(BACKOFF_MAX);
         }
+    }
+
+    fn tell_failure(&self, patience: &Patience, output: &str, cause: &str) {
+        let (subtask, attempt, sink) = (self.subtask, self.attempt, &*self.sink);
+        let failures = patience.failures();
+        tracing::warn!(
+            %subtask, %attempt, sink, failures,
+            "a commit failed and is tried again: {output}: {cause}"
+        );
+    }
+
+    fn tell_success(&self, patience: &Patience) {
+        let (subtask, attempt, sink) = (self.subtask, self.attempt, &*self.sink);
+        let failures = patience.failures();
+        if failures > 0 {
+            tracing::info!(%subtask, %attempt, sink, failures, "a commit succeeded at last");
+        }
+    }
+
+    /// The error of a commit that failed for too long. Another attempt may try it again.
+    fn gave_up(&self, patience: &Patience, output: String, cause: &str) -> CommitError {
+        let (failures, within) = (patience.failures(), self.timeout);
+        let cause = format!(
+            "{cause}: given up after {failures} tries within {within:?}: mend that and restart the \
+             job, which commits again what it has staged, or raise commit_timeout"
+        );
+        CommitError::Retry { output, cause }
     }
 
     async fn once(&self, committer: &dyn Committer, task: &Task) -> Report {

@@ -450,6 +450,34 @@ fn a_commit_is_tried_again_with_longer_and_longer_waits() {
 }
 
 #[test]
+fn a_commit_that_goes_on_failing_fails_the_job_at_last_and_says_what_to_do() {
+    let mut rig = Rig::new(CommitRule::OnCheckpoint);
+    rig.outside.lock().answers = vec![Answer::Retry; 1_000].into();
+    rig.write(1);
+    let snapshot = rig.snapshot(7);
+    rig.complete(7);
+    let mut waited = Duration::ZERO;
+    let error = loop {
+        match rig.settle() {
+            Ok(progress) => assert_eq!(progress, Progress::Waiting),
+            Err(error) => break error.to_string(),
+        }
+        waited += rig.errands.wake_sleepers().iter().sum::<Duration>();
+        assert!(waited <= rig.args.commit_timeout, "it goes on for ever");
+    };
+    assert_eq!(waited, rig.args.commit_timeout);
+    let expected = "sink totals: totals/: busy: given up after 13 tries within 60s: mend that and \
+                    restart the job, which commits again what it has staged, or raise \
+                    commit_timeout";
+    assert_eq!(error, expected);
+    // Nothing is lost: the next attempt commits it.
+    rig.outside.lock().answers.clear();
+    rig.reopen(snapshot);
+    assert_eq!(rig.settle().expect("works"), Progress::Done);
+    assert_eq!(rig.outside.committed(), [1]);
+}
+
+#[test]
 fn a_refused_commit_fails_the_job_and_names_output_and_cause() {
     let mut rig = Rig::new(CommitRule::OnCheckpoint);
     rig.outside.lock().answers = [Answer::Refuse].into();

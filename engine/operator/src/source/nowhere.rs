@@ -39,6 +39,8 @@ impl Surroundings {
 pub struct Errands {
     tasks: Arc<Mutex<Vec<BoxFuture<()>>>>,
     sleeps: Arc<Mutex<Vec<Sleep>>>,
+    /// Time since the start: as long as its sleeps were.
+    now: Arc<Mutex<Duration>>,
 }
 
 /// How long somebody sleeps, and what wakes it.
@@ -66,9 +68,11 @@ impl Errands {
         Self::lock(&self.tasks).len()
     }
 
-    /// Ends all sleeps, and says how long they were.
+    /// Ends all sleeps, as late as the longest of them, and says how long they were.
     pub fn wake_sleepers(&self) -> Vec<Duration> {
         let sleeps = std::mem::take(&mut *Self::lock(&self.sleeps));
+        let longest = sleeps.iter().map(|(duration, _)| *duration).max();
+        *Self::lock(&self.now) += longest.unwrap_or_default();
         let ended = sleeps.into_iter().map(|(duration, sleeper)| {
             // A sleeper that was dropped need not be woken.
             let _ = sleeper.send(());
@@ -90,7 +94,10 @@ impl WorldApi for Nowhere {
         "nowhere"
     }
     fn now(&self) -> Monotonic {
-        touched("now")
+        let Some(errands) = &self.0 else {
+            touched("now")
+        };
+        Monotonic::from_origin(*Errands::lock(&errands.now))
     }
     fn wall(&self) -> WallTime {
         touched("wall")
@@ -123,7 +130,7 @@ impl WorldApi for Nowhere {
     ) -> BoxFuture<Result<(), Panicked>> {
         touched("blocking")
     }
-    fn charge(&self, _records: u64, _bytes: u64) -> Charge {
+    fn charge(&self, _records: u64) -> Charge {
         touched("charge")
     }
     fn any_port(&self) -> Address {

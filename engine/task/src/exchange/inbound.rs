@@ -128,7 +128,8 @@ impl Inbound {
         channels.all.is_empty() || channels.all.values().any(InChannel::is_missed)
     }
 
-    fn fail(&self, failure: &Failure) {
+    /// Breaks every channel of the connection.
+    pub(crate) fn fail(&self, failure: &Failure) {
         let mut channels = lock(&self.channels);
         channels.failure.get_or_insert_with(|| failure.clone());
         for channel in channels.all.values() {

@@ -31,6 +31,8 @@ pub(crate) enum LinkError {
     Frame(#[from] FrameError),
     #[error("{0}: check the network and the node at the other end")]
     Io(#[from] io::Error),
+    #[error("{0}")]
+    Panicked(Panicked),
     #[error("it was closed before {open} of its channels had ended: look at that node's log")]
     Closed { open: usize },
     #[error("a batch of channel {channel} cannot be {what}: {cause}")]
@@ -47,6 +49,7 @@ impl LinkError {
         let kind = match self {
             Self::Codec { .. } => FailureKind::User,
             Self::Frame(FrameError::TooLong { .. }) => FailureKind::Limit,
+            Self::Panicked(_) => FailureKind::Internal,
             Self::Connect(_)
             | Self::NoAddress
             | Self::TimedOut(_)

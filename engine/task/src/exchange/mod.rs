@@ -4,8 +4,9 @@
 //! `outbound` → `inbound`.
 //!
 //! Invariant: the two ends of a channel find each other by (attempt, channel) alone, in whatever
-//! order they come; nothing of one attempt ever reaches another. Knows nothing of slots' loops or
-//! of what the elements mean.
+//! order they come; nothing of one attempt ever reaches another. Records are encoded and decoded on
+//! threads of their own, never beside control messages. What an exchange has started ends with it.
+//! Knows nothing of slots' loops or of what the elements mean.
 
 pub(crate) mod frame;
 pub(crate) mod hello;
@@ -15,6 +16,7 @@ pub(crate) mod local;
 mod outbound;
 mod registry;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -22,7 +24,9 @@ use std::time::Duration;
 use sameriver_model::{AttemptNumber, Failure};
 use sameriver_runtime::io::AsyncWriteExt;
 use sameriver_runtime::sync::oneshot;
-use sameriver_runtime::{Address, ByteStream, Lane, Listener, Wake, World, select};
+use sameriver_runtime::{
+    Address, ByteStream, Lane, Listener, Monotonic, TaskGroup, Wake, World, select,
+};
 
 use self::hello::{Hello, HelloError};
 use self::inbound::Inbound;
@@ -35,9 +39,17 @@ use crate::settings::ExchangeSettings;
 /// How long the listener rests when the operating system gives it no connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How many connections may be open that have not said their hello yet. Fixed: a peer says it with
+/// its first bytes, so those that wait here are slow ones and strangers.
+const STRANGERS_MAX: usize = 64;
+
+/// How long a stranger may stay when others want to come in.
+const STRANGER_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The data side of one task manager: queues between its slots, connections to its peers.
 ///
-/// A cheap handle. The last one that is dropped closes the port and all connections.
+/// A cheap handle. The last one that is dropped, and [`close`](Self::close), close the port and all
+/// connections.
 #[derive(Clone)]
 pub struct Exchange {
     shared: Arc<Shared>,
@@ -48,6 +60,8 @@ struct Shared {
     node: Node,
     registry: Mutex<Registry>,
     stop: Wake,
+    /// Everything that was started here.
+    tasks: TaskGroup,
 }
 
 /// The channels of one subtask.
@@ -65,7 +79,8 @@ impl Exchange {
     /// When the world has no port to listen on.
     pub async fn bind(world: &World, settings: &ExchangeSettings, build: u64) -> io::Result<Self> {
         let listener = world.listen(&world.any_port()).await?;
-        let stop = Wake::new();
+        let (stop, tasks) = (Wake::new(), TaskGroup::new());
+        let world = tasks.of(world);
         let shared = Arc::new(Shared {
             address: listener.address(),
             node: Node {
@@ -75,6 +90,7 @@ impl Exchange {
             },
             registry: Mutex::default(),
             stop: stop.clone(),
+            tasks,
         });
         let accept = accept(Arc::downgrade(&shared), world.clone(), listener, stop);
         world.spawn(Lane::Control, "data port", accept).detach();
@@ -97,16 +113,30 @@ impl Exchange {
         registry.open(&self.shared.node, deployment, wake, buffers_per_channel)
     }
 
+    /// Closes the port and all connections, whoever else has a handle, and waits until every task
+    /// that was started here has ended: a codec of a user's type that blocks is waited for. Call it
+    /// once, when no slot uses the exchange any more.
+    pub async fn close(self) {
+        self.shared.end();
+        self.shared.tasks.ended().await;
+    }
+
     /// The attempt was cancelled: ends its connections.
     pub(crate) fn release(&self, attempt: AttemptNumber) {
         lock(&self.shared.registry).release(attempt);
     }
 }
 
+impl Shared {
+    fn end(&self) {
+        self.stop.wake();
+        lock(&self.registry).close();
+    }
+}
+
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.stop.wake();
-        lock(&self.registry).release_all();
+        self.end();
     }
 }
 
@@ -117,8 +147,7 @@ impl std::fmt::Debug for Exchange {
 }
 
 async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listener>, stop: Wake) {
-    // Whoever has not said hello when the exchange ends is not waited for.
-    let mut greeting: Vec<oneshot::Sender<()>> = Vec::new();
+    let mut strangers = Strangers::default();
     loop {
         let accepted = select! {
             () = stop.wait() => return,
@@ -126,9 +155,11 @@ async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listen
         };
         match accepted {
             Ok(stream) => {
-                greeting.retain(|stranger| !stranger.is_closed());
-                let (here, gone) = oneshot::channel();
-                greeting.push(here);
+                select! {
+                    () = stop.wait() => return,
+                    () = strangers.make_room(&world) => {}
+                }
+                let gone = strangers.let_in(world.now());
                 let connection = serve(shared.clone(), world.clone(), stream, gone);
                 let task = world.spawn(Lane::Control, "data connection", connection);
                 task.detach();
@@ -141,8 +172,45 @@ async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listen
     }
 }
 
-/// Carries one connection of a peer. The exchange is over when `gone` is closed before the hellos
-/// are exchanged; later the registry ends the connection.
+/// Who has come in and not said hello yet, the longest wait first. Nobody of them is waited for when
+/// the exchange ends: each is gone when its sender is dropped.
+#[derive(Default)]
+struct Strangers(VecDeque<(Monotonic, oneshot::Sender<()>)>);
+
+impl Strangers {
+    /// Waits until there is room for one more. It is made by who has been silent for too long, so
+    /// that silent ones keep nobody out.
+    async fn make_room(&mut self, world: &World) {
+        self.0.retain(|(_, stranger)| !stranger.is_closed());
+        while self.0.len() >= STRANGERS_MAX {
+            let Some((since, oldest)) = self.0.front_mut() else {
+                return;
+            };
+            let stayed = world.now().since(*since);
+            select! {
+                () = oldest.closed() => {}
+                () = world.sleep(STRANGER_PATIENCE.saturating_sub(stayed)) => {
+                    let (node, max) = (world.node(), STRANGERS_MAX);
+                    tracing::warn!(
+                        node,
+                        "a data connection was dropped: it said nothing, and {max} are open"
+                    );
+                }
+            }
+            self.0.pop_front();
+        }
+    }
+
+    /// Lets one in; the answer is closed when it has to go.
+    fn let_in(&mut self, now: Monotonic) -> oneshot::Receiver<()> {
+        let (here, gone) = oneshot::channel();
+        self.0.push_back((now, here));
+        gone
+    }
+}
+
+/// Carries one connection of a peer. It has to go when `gone` is closed before the hellos are
+/// exchanged; later the registry ends the connection.
 async fn serve(
     shared: Weak<Shared>,
     world: World,
@@ -161,7 +229,12 @@ async fn serve(
             hello,
         })) => {
             let name = format!("data connection {} > {}", hello.from, hello.to);
-            link.run(&world, &settings, stream, &name).await;
+            let carried = carry(&link, &world, settings, stream, &name);
+            // A thread of its own: decoding runs a user's code, which may block.
+            let carrier = world.spawn(Lane::Data, &name, carried);
+            if let Err(panicked) = carrier.join().await {
+                link.fail(&LinkError::Panicked(panicked).failure(&name));
+            }
             if let Some(shared) = shared.upgrade() {
                 lock(&shared.registry).disconnected(&hello);
             }
@@ -171,6 +244,17 @@ async fn serve(
             tracing::warn!(node = world.node(), "data connection refused: {error}");
         }
     }
+}
+
+fn carry(
+    link: &Arc<Inbound>,
+    world: &World,
+    settings: ExchangeSettings,
+    stream: Box<dyn ByteStream>,
+    name: &str,
+) -> impl Future<Output = ()> + Send + use<> {
+    let (link, world, name) = (Arc::clone(link), world.clone(), name.to_owned());
+    async move { link.run(&world, &settings, stream, &name).await }
 }
 
 struct Greeted {
@@ -194,7 +278,10 @@ async fn greet(
         return Ok(None);
     };
     let settings = shared.node.settings.clone();
-    let (answer, admitted) = lock(&shared.registry).admit(&shared.node, &hello);
+    let admitted = lock(&shared.registry).admit(&shared.node, &hello);
+    let Some((answer, admitted)) = admitted else {
+        return Ok(None);
+    };
     // The handle is given back before any wait, so that the port closes with the last exchange.
     drop(shared);
     let answered = async {

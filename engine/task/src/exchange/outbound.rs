@@ -2,7 +2,8 @@
 //!
 //! Invariant: nothing is sent on a channel before its receiver granted credit, and never more
 //! batches than it granted; the order inside a channel is kept. The connection ends when the sender
-//! of every channel between the two task managers was released.
+//! of every channel between the two task managers was released. Batches are encoded on a thread of
+//! the connection's own: that runs a user's code, which may block.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -97,6 +98,7 @@ impl Outbound {
             address,
             link: Arc::clone(&link),
         };
+        // `world` counts it: the exchange waits for it when it closes.
         let task = world.spawn(Lane::Control, &name.clone(), connection.run(name));
         task.detach();
         link
@@ -222,7 +224,8 @@ impl OutChannel {
     }
 }
 
-/// The task behind the sending end.
+/// The tasks behind the sending end.
+#[derive(Clone)]
 struct Connection {
     world: World,
     settings: ExchangeSettings,
@@ -233,21 +236,37 @@ struct Connection {
 
 impl Connection {
     async fn run(self, name: String) {
-        let carried = select! {
-            carried = self.carry() => carried,
+        let limit = self.settings.connect_timeout;
+        let connected = select! {
+            connected = self.world.timeout(limit, self.connect()) => connected,
             () = self.link.stop.wait() => return,
         };
-        if let Err(error) = carried
-            && self.link.missed() > 0
-        {
-            tracing::warn!(node = self.world.node(), "{name}: {error}");
-            self.link.fail(&error.failure(&name));
+        let stream = match connected.map_err(LinkError::from).flatten() {
+            Ok(stream) => stream,
+            Err(error) => return self.broken(&error, &name),
+        };
+        let (sender, named) = (self.clone(), name.clone());
+        let send = async move {
+            select! {
+                carried = sender.carry(stream) => if let Err(error) = carried {
+                    sender.broken(&error, &named);
+                },
+                () = sender.link.stop.wait() => {}
+            }
+        };
+        if let Err(panicked) = self.world.spawn(Lane::Data, &name, send).join().await {
+            self.broken(&LinkError::Panicked(panicked), &name);
         }
     }
 
-    async fn carry(&self) -> Result<(), LinkError> {
-        let limit = self.settings.connect_timeout;
-        let stream = self.world.timeout(limit, self.connect()).await??;
+    fn broken(&self, error: &LinkError, name: &str) {
+        if self.link.missed() > 0 {
+            tracing::warn!(node = self.world.node(), "{name}: {error}");
+            self.link.fail(&error.failure(name));
+        }
+    }
+
+    async fn carry(&self, stream: Box<dyn ByteStream>) -> Result<(), LinkError> {
         let (reader, mut writer) = split(stream);
         let mut reader = BufReader::new(reader);
         let mut write = pin!(self.write(&mut writer));

@@ -34,6 +34,8 @@ pub(crate) struct Node {
 #[derive(Default)]
 pub(crate) struct Registry {
     attempts: BTreeMap<AttemptNumber, Attempt>,
+    /// Nobody is admitted any more.
+    is_closed: bool,
 }
 
 #[derive(Default)]
@@ -92,19 +94,23 @@ impl Registry {
         }
     }
 
-    /// Everything is given up.
-    pub(crate) fn release_all(&mut self) {
+    /// Everything is given up, and nobody admitted any more.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
         for (_, attempt) in std::mem::take(&mut self.attempts) {
             attempt.stop();
         }
     }
 
-    /// A peer wants to send: what to answer, and where its frames go.
+    /// A peer wants to send: what to answer, and where its frames go; `None` if this node is gone.
     pub(crate) fn admit(
         &mut self,
         node: &Node,
         hello: &Hello,
-    ) -> (Hello, Result<Arc<Inbound>, HelloError>) {
+    ) -> Option<(Hello, Result<Arc<Inbound>, HelloError>)> {
+        if self.is_closed {
+            return None;
+        }
         let job = self.attempts.get(&hello.attempt);
         let job = job.and_then(|attempt| attempt.job.as_ref());
         let answer = Hello {
@@ -114,7 +120,7 @@ impl Registry {
             ..hello.answered()
         };
         if let Err(error) = answer.check(hello) {
-            return (answer, Err(error));
+            return Some((answer, Err(error)));
         }
         if answer.from != hello.to {
             let error = HelloError::Peer {
@@ -122,14 +128,14 @@ impl Registry {
                 ours: answer.from,
                 attempt: hello.attempt,
             };
-            return (answer, Err(error));
+            return Some((answer, Err(error)));
         }
         let attempt = self.attempts.entry(hello.attempt).or_default();
         let link = attempt.inbound.entry(hello.from);
         let link = Arc::clone(link.or_insert_with(Inbound::new));
         let first = link.connect();
         let repeated = HelloError::Repeated { peer: hello.from };
-        (answer, if first { Ok(link) } else { Err(repeated) })
+        Some((answer, if first { Ok(link) } else { Err(repeated) }))
     }
 
     /// The peer's connection has ended; without a job here, nobody else would clear it away.

@@ -302,6 +302,36 @@ fn a_peer_that_says_nothing_is_closed_after_the_connect_timeout() {
 }
 
 #[test]
+fn strangers_are_let_in_up_to_a_limit_and_keep_no_peer_out() {
+    let (world, seen) = (TestWorld::default(), Arc::new(Seen::default()));
+    let (node, clock) = (world.node("n0"), world.node("clock"));
+    let inside = world.clone();
+    world.block_on(async move {
+        let (rig, mut first) = node_with_sink(&node, &seen).await;
+        let tasks = inside.running();
+        let port = rig.exchange(0).address();
+        let mut silent = Vec::new();
+        for _ in 0..3 {
+            for _ in 0..60 {
+                silent.push(node.connect(port).await.unwrap());
+            }
+            clock.sleep(Duration::from_millis(1_500)).await;
+            assert!(inside.running() - tasks <= 64, "each has a task");
+        }
+        let mut peer = node.connect(port).await.unwrap();
+        peer.write_all(&hello().encode()).await.unwrap();
+        let answer = Hello::read(&mut peer).await.unwrap();
+        assert_eq!(answer, hello().answered());
+        assert_eq!(first.read(&mut [0]).await.unwrap(), 0, "it had to go");
+    });
+    assert!(
+        world.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        world.elapsed()
+    );
+}
+
+#[test]
 fn a_peer_of_another_build_hears_which_one_this_is_and_is_closed() {
     let other = Hello {
         build: 2,

@@ -13,8 +13,8 @@ use sameriver_model::{
 use sameriver_operator::sink::SinkError;
 use sameriver_operator::source::SourceError;
 use sameriver_operator::{
-    Chain, Consumer, Context, OpenArgs, OperatorError, Outputs, Position, Progress, SourceHead,
-    SourceProgress, TypedHead, UserError, Walk, WireEdge,
+    Chain, Consumer, Context, EdgeCodec, OpenArgs, OperatorError, Outputs, Position, Progress,
+    SourceHead, SourceProgress, TypedHead, UserError, Walk, WireEdge,
 };
 use sameriver_runtime::{Monotonic, Wake};
 
@@ -135,6 +135,23 @@ pub(super) fn totals_section() -> SectionId {
 
 /// Numbers from a source with `sources` subtasks to a sink with `sinks`.
 pub(super) fn numbers(sources: u32, sinks: u32, twist: Twist, seen: &Arc<Seen>) -> Arc<JobGraph> {
+    numbers_over(
+        Arc::new(WireEdge::<u64>::new()),
+        sources,
+        sinks,
+        twist,
+        seen,
+    )
+}
+
+/// The same, with this codec between the two.
+pub(super) fn numbers_over(
+    codec: Arc<dyn EdgeCodec>,
+    sources: u32,
+    sinks: u32,
+    twist: Twist,
+    seen: &Arc<Seen>,
+) -> Arc<JobGraph> {
     let vertex = |id, name: &str, parallelism, is_source| PlanVertex {
         id: VertexId::new(id),
         name: name.to_owned(),
@@ -180,7 +197,6 @@ pub(super) fn numbers(sources: u32, sinks: u32, twist: Twist, seen: &Arc<Seen>) 
         JobVertex::new(Arc::new(open_source), None),
         JobVertex::new(Arc::new(open_sink), None),
     ];
-    let codec = Arc::new(WireEdge::<u64>::new());
     Arc::new(JobGraph::new(plan, vertices, vec![codec], 0xF00D))
 }
 

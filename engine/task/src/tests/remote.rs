@@ -1,13 +1,18 @@
 //! Promises of the exchange between task managers, over streams in memory and over sockets.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
-use sameriver_model::{FailureKind, TaskManagerIndex};
+use sameriver_model::{AnyBatch, FailureKind, TaskManagerIndex};
+use sameriver_operator::{EdgeCodec, WireEdge};
+use sameriver_runtime::io::AsyncReadExt;
 use sameriver_runtime::{Address, World};
 use sameriver_runtime_tokio::TokioWorld;
 
-use super::chains::{Seen, Twist, numbers};
+use super::chains::{Seen, Twist, numbers, numbers_over};
 use super::rig::{ATTEMPT, Ended, Rig, subtask};
 use crate::testing::TestWorld;
 use crate::{SlotMail, SlotSettings};
@@ -159,5 +164,79 @@ fn a_cancelled_attempt_leaves_nothing_behind() {
         clock.sleep(Duration::from_secs(10)).await;
         assert_eq!(seen.numbers().len(), before);
         rig.stop().await;
+    });
+}
+
+/// Notes on which threads batches are encoded and decoded.
+struct Watched {
+    codec: WireEdge<u64>,
+    threads: Mutex<BTreeSet<String>>,
+}
+
+impl Watched {
+    fn note(&self, what: &str) {
+        let thread = thread::current().name().unwrap_or_default().to_owned();
+        self.threads
+            .lock()
+            .unwrap()
+            .insert(format!("{what} {thread}"));
+    }
+}
+
+impl EdgeCodec for Watched {
+    fn encode(
+        &self,
+        batch: &dyn AnyBatch,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        self.note("encoded on");
+        self.codec.encode(batch, out)
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Box<dyn AnyBatch>, Box<dyn Error + Send + Sync>> {
+        self.note("decoded on");
+        self.codec.decode(bytes)
+    }
+}
+
+#[test]
+fn records_are_encoded_and_decoded_on_threads_that_carry_no_control_message() {
+    let world = TokioWorld::builder().build().unwrap();
+    let worlds = [world.node("one"), world.node("two")];
+    let watched = Arc::new(Watched {
+        codec: WireEdge::new(),
+        threads: Mutex::default(),
+    });
+    let seen = Arc::default();
+    let graph = numbers_over(Arc::<Watched>::clone(&watched), 1, 1, Twist::None, &seen);
+    world.block_on(async move {
+        let rig = Rig::start(&worlds, graph, SlotSettings::default(), Some(1)).await;
+        let mut rig = rig.splits([(0, COUNT)]);
+        rig.finish().await;
+        rig.stop().await;
+    });
+    let threads = watched.threads.lock().unwrap();
+    let threads: Vec<&str> = threads.iter().map(String::as_str).collect();
+    let [decoded, encoded] = threads[..] else {
+        panic!("one thread each: {threads:?}");
+    };
+    assert!(decoded.starts_with("decoded on data connection tm0 > tm1"));
+    assert!(encoded.starts_with("encoded on data connection tm0 > tm1"));
+}
+
+#[test]
+fn a_closed_exchange_has_ended_everything_that_it_started() {
+    act(|world, _, mut rig| async move {
+        rig.deploy_all().await;
+        answer_events(&mut rig, 3).await;
+        let mut silent = world
+            .node("n9")
+            .connect(rig.exchange(0).address())
+            .await
+            .unwrap();
+        world.node("clock").sleep(Duration::from_millis(1)).await;
+        rig.stop().await;
+        assert_eq!(world.running(), 1, "this test alone runs");
+        assert_eq!(silent.read(&mut [0]).await.unwrap(), 0);
     });
 }

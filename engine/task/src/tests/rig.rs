@@ -246,9 +246,13 @@ impl Rig {
         }
     }
 
+    /// Stops the slots, then closes the exchanges.
     pub(super) async fn stop(self) {
         for slot in self.slots {
             slot.stop().await.unwrap();
+        }
+        for exchange in self.exchanges {
+            exchange.close().await;
         }
     }
 }

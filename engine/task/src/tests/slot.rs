@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sameriver_model::{CheckpointId, FailureKind, ReadReports, ReadSteps, SlotIndex};
+use sameriver_model::{
+    AttemptNumber, CheckpointId, FailureKind, ReadReports, ReadSteps, SlotIndex,
+};
 use sameriver_runtime_tokio::TokioWorld;
 
 use super::chains::{Seen, Twist, numbers};
@@ -380,6 +382,36 @@ fn mail_for_a_subtask_that_is_gone_changes_nothing() {
             assert_eq!(seen.numbers().len(), 10);
         },
     );
+}
+
+#[test]
+fn a_slot_that_nobody_listens_to_takes_no_more_mail_than_its_bound() {
+    let (world, seen) = (TestWorld::default(), Arc::new(Seen::default()));
+    let (node, clock) = (world.node("n0"), world.node("clock"));
+    let graph = numbers(1, 1, Twist::None, &seen);
+    let settings = SlotSettings {
+        mail_letters: 3,
+        ..SlotSettings::default()
+    };
+    world.block_on(async move {
+        let mut rig = Rig::start(&[node], graph, settings, None).await;
+        let mut taken = 0;
+        while taken < 100 {
+            let attempt = AttemptNumber::new(taken);
+            let sent = rig.send(subtask(0, 0), SlotMail::Cancel { attempt });
+            if clock.timeout(Duration::from_secs(1), sent).await.is_err() {
+                break;
+            }
+            taken += 1;
+        }
+        // Four answers fill the channel, one waits for it, and behind it are two times three.
+        assert_eq!(taken, 11);
+        for attempt in (0..taken).map(AttemptNumber::new) {
+            let slot = SlotIndex::new(0);
+            let answer = rig.events.recv().await;
+            assert_eq!(answer, Some(SlotEvent::Cancelled { slot, attempt }));
+        }
+    });
 }
 
 #[test]
