@@ -1,7 +1,7 @@
 //! A job's folder in the checkpoint store, as the nodes of the job see it.
 //!
 //! Invariant: what is read here was verified against its handle; whether trying again may help is
-//! part of every error. Decides nothing: what may be written when is the keeper's business.
+//! part of every error; a store that does not answer is an error in time. Decides nothing: what may be written when is the keeper's business.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
 use sameriver_model::{JobPlan, RestoredState, SubtaskState};
 use sameriver_runtime::{BlobError, BlobStore, ServiceError, World};
-use sameriver_storage::{JobLog, ReadError, read_metadata, read_snapshot};
+use sameriver_storage::{JobLog, Patience, PatientBlobs, ReadError, read_metadata, read_snapshot};
 use sameriver_task::{SubtaskCheckpoints, UploadRetry};
 
 use crate::rpc::TakesCheckpoints;
@@ -67,6 +67,7 @@ impl From<ReadError> for Unreadable {
             ReadError::Magic { .. }
             | ReadError::Version { .. }
             | ReadError::Length { .. }
+            | ReadError::TooLong { .. }
             | ReadError::Checksum { .. }
             | ReadError::Content { .. } => false,
         };
@@ -103,8 +104,9 @@ impl CheckpointFolder {
         let Some(checkpoints) = &settings.checkpoints else {
             return Ok(None);
         };
+        let store = world.service::<dyn BlobStore>(&checkpoints.store)?;
         Ok(Some(Self {
-            store: world.service::<dyn BlobStore>(&checkpoints.store)?,
+            store: Arc::new(PatientBlobs::new(world, store, Patience::default())),
             path: job_folder(&plan.name),
             retry: checkpoints.retry,
         }))

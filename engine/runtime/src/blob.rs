@@ -41,7 +41,7 @@ pub struct BlobEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BlobError {
     /// There is no such object.
-    #[error("{store} has no {path}")]
+    #[error("{store} has no {path}: look whether it is the right store, or put the file back")]
     NotFound {
         /// The store as the user named it.
         store: String,
@@ -61,7 +61,10 @@ pub enum BlobError {
         remedy: &'static str,
     },
     /// Trying again may help. A create or a removal may or may not have been carried out.
-    #[error("{store} does not answer for {path}: {cause}")]
+    #[error(
+        "{store} does not answer for {path}: {cause}: look whether it can be reached and is not \
+         overloaded"
+    )]
     Unavailable {
         /// The store as the user named it.
         store: String,

@@ -8,7 +8,8 @@ mod text;
 use sameriver_model::{AttemptNumber, CheckpointId, CheckpointRef, JobRecord, ProcessingTime};
 use sameriver_runtime::{BlobEntry, BlobError, BlobStore};
 
-use crate::job_log;
+use crate::bounded_read::{check_bound, read_up_to};
+use crate::job_log::{self, RECORD_BYTES_MAX};
 use crate::layout::{self, Named};
 use crate::metadata::{decode, read_metadata};
 use crate::read_error::ReadError;
@@ -86,8 +87,19 @@ pub struct Orphan {
     pub path: String,
     /// Its length in bytes.
     pub length: u64,
-    /// Whether it is named as our files are: those the next leader sweeps away.
-    pub is_ours: bool,
+    /// What it is.
+    pub kind: OrphanKind,
+}
+
+/// What a file is that no kept checkpoint needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrphanKind {
+    /// A file of a checkpoint that is not kept: the next leader sweeps it away.
+    Left,
+    /// A leader's sign of life: the next leader sweeps it away.
+    LeaderBeat,
+    /// Not named as our files are: nobody touches it.
+    Foreign,
 }
 
 impl Audit {
@@ -143,13 +155,17 @@ pub async fn audit(store: &dyn BlobStore, folder: &str) -> Result<Audit, BlobErr
             let same = |row: &CheckpointRow| (row.attempt, row.id) == (attempt, id);
             checkpoints.iter().any(same)
         }
-        Named::Foreign => false,
+        Named::LeaderBeat(_) | Named::Foreign => false,
     };
     let orphans = listed.iter().filter(|entry| !is_kept(&entry.path));
     let orphan = |entry: &BlobEntry| Orphan {
         path: entry.path.clone(),
         length: entry.length,
-        is_ours: layout::named(&entry.path) != Named::Foreign,
+        kind: match layout::named(&entry.path) {
+            Named::LogRecord(_) | Named::Checkpoint(..) => OrphanKind::Left,
+            Named::LeaderBeat(_) => OrphanKind::LeaderBeat,
+            Named::Foreign => OrphanKind::Foreign,
+        },
     };
     let orphans = orphans.map(orphan).collect();
     Ok(Audit {
@@ -167,9 +183,13 @@ async fn records(store: &dyn BlobStore, folder: &str, listed: &[BlobEntry]) -> V
         let Named::LogRecord(sequence) = layout::named(&entry.path) else {
             continue;
         };
-        let bytes = store.read(&layout::in_folder(folder, &entry.path)).await;
+        let path = layout::in_folder(folder, &entry.path);
+        let bytes = read_up_to(store, &path, RECORD_BYTES_MAX).await;
         let record = bytes.map_err(ReadError::Store);
-        let record = record.and_then(|bytes| job_log::decode(&entry.path, sequence, &bytes));
+        let record = record.and_then(|bytes| {
+            check_bound(&entry.path, &bytes, RECORD_BYTES_MAX)?;
+            job_log::decode(&entry.path, sequence, &bytes)
+        });
         rows.push(RecordRow { sequence, record });
     }
     rows.sort_by_key(|row| row.sequence);

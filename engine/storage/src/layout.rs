@@ -3,6 +3,8 @@
 //! Invariant: no two files ever have one name: a name holds the epoch of its writer, the attempt,
 //! and a nonce where several writers could meet. What has no name of this layout is not ours.
 
+use std::fmt;
+
 use sameriver_model::{AttemptNumber, CheckpointId, SubtaskId};
 
 /// The folder of the job log.
@@ -11,6 +13,8 @@ pub(crate) const LOG: &str = "log/";
 pub(crate) const METADATA: &str = "meta/";
 /// The folder of snapshots.
 pub(crate) const SNAPSHOTS: &str = "snap/";
+/// The folder of the leaders' signs of life, with the `/` behind it.
+pub const LEADER_BEATS: &str = "alive/";
 
 /// A path in a job's folder as a path in the store.
 ///
@@ -80,6 +84,50 @@ pub(crate) fn log_record(sequence: u64) -> String {
     format!("{LOG}{sequence:020}")
 }
 
+/// The name of a leader's sign of life, relative to the job's folder.
+///
+/// ```
+/// use sameriver_storage::layout::LeaderBeatName;
+/// let name = LeaderBeatName { sequence: 5, beat: 2, nonce: 0xb1 };
+/// let path = "alive/00000000000000000005-00000000000000000002-00000000000000b1";
+/// assert_eq!(name.to_string(), path);
+/// assert_eq!(LeaderBeatName::of(path), Some(name));
+/// assert_eq!(LeaderBeatName::of("alive/5-2-b1"), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeaderBeatName {
+    /// The newest record of the log when it was given.
+    pub sequence: u64,
+    /// Its number behind that record, from 1.
+    pub beat: u64,
+    /// That of the leader's records.
+    pub nonce: u64,
+}
+
+impl LeaderBeatName {
+    /// Reads a path relative to the job's folder; none if it is no sign of life.
+    pub fn of(path: &str) -> Option<Self> {
+        let mut parts = path.strip_prefix(LEADER_BEATS)?.splitn(3, '-');
+        let name = Self {
+            sequence: parts.next()?.parse().ok()?,
+            beat: parts.next()?.parse().ok()?,
+            nonce: u64::from_str_radix(parts.next()?, 16).ok()?,
+        };
+        (name.to_string() == path).then_some(name)
+    }
+}
+
+impl fmt::Display for LeaderBeatName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            sequence,
+            beat,
+            nonce,
+        } = self;
+        write!(f, "{LEADER_BEATS}{sequence:020}-{beat:020}-{nonce:016x}")
+    }
+}
+
 /// What a path in a job's folder names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Named {
@@ -87,6 +135,8 @@ pub(crate) enum Named {
     LogRecord(u64),
     /// A file of a checkpoint: its metadata, or a snapshot.
     Checkpoint(AttemptNumber, CheckpointId),
+    /// A leader's sign of life.
+    LeaderBeat(LeaderBeatName),
     /// Nothing of ours.
     Foreign,
 }
@@ -104,6 +154,9 @@ pub(crate) fn named(path: &str) -> Named {
         let sequence = name.parse().ok().map(Named::LogRecord);
         let sequence = sequence.filter(|_| name.len() == 20 && !name.starts_with('+'));
         return sequence.unwrap_or(Named::Foreign);
+    }
+    if let Some(beat) = LeaderBeatName::of(path) {
+        return Named::LeaderBeat(beat);
     }
     if let Some(name) = path.strip_prefix(METADATA) {
         return checkpoint(three(name, '-'));
@@ -157,6 +210,9 @@ mod tests {
             "meta/2-1-c17-x",
             "snap/2/1/v3-2-7",
             "snap/2/1/c17/deeper/v3-2-7",
+            "alive/5-2-b1",
+            "alive/00000000000000000005-00000000000000000002-00000000000000B1",
+            "alive/00000000000000000005-00000000000000000002-00000000000000b1-x",
             "notes.txt",
             "",
         ] {

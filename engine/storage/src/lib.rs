@@ -1,6 +1,7 @@
 //! Keeps snapshots: stores of objects, the log of a job, files and metadata of checkpoints.
 //!
-//! Reading order: [`layout`] (names of files) → [`file_blobs`] and [`memory_blobs`] (stores) →
+//! Reading order: [`layout`] (names of files) → [`file_blobs`], [`memory_blobs`] and
+//! [`patient_blobs`] (stores) →
 //! [`snapshot_file`] and [`metadata`] (files) → [`job_log`] (the truth about a job) → [`retention`]
 //! (what may go) → [`mod@audit`] (what is there).
 //!
@@ -13,6 +14,7 @@
 
 pub mod audit;
 mod blob_path;
+mod bounded_read;
 pub mod file_blobs;
 pub mod job_log;
 pub mod layout;
@@ -20,6 +22,7 @@ pub mod memory_blobs;
 pub mod metadata;
 mod offer;
 pub mod patience;
+pub mod patient_blobs;
 pub mod read_error;
 pub mod retention;
 mod sealed;
@@ -39,6 +42,7 @@ pub use memory_blobs::MemoryBlobs;
 pub use metadata::{read_metadata, write_metadata};
 pub use offer::offer;
 pub use patience::Patience;
+pub use patient_blobs::PatientBlobs;
 pub use read_error::{ReadError, WriteError};
 pub use retention::{Swept, discard, sweep};
 pub use snapshot_file::{SnapshotFileWriter, read_snapshot};

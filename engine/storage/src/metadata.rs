@@ -6,6 +6,7 @@ use bytes::Bytes;
 use sameriver_model::{CheckpointMetadata, CheckpointRef, FileHandle, MaxParallelism};
 use sameriver_runtime::{BlobStore, Created};
 
+use crate::bounded_read::{check_bound, read_up_to};
 use crate::layout::{self, Named};
 use crate::read_error::{ReadError, WriteError};
 use crate::sealed::{Format, check_crc, content, length};
@@ -80,7 +81,7 @@ pub async fn write_metadata(
     let path = layout::in_folder(folder, &handle.path);
     match store.create(&path, vec![bytes.clone()]).await? {
         Created::Created => {}
-        Created::Exists if store.read(&path).await? == bytes => {}
+        Created::Exists if read_up_to(store, &path, handle.length).await? == bytes => {}
         Created::Exists => return Err(WriteError::Taken { file: handle.path }),
     }
     Ok(CheckpointRef {
@@ -100,13 +101,15 @@ pub async fn read_metadata(
     named: &CheckpointRef,
 ) -> Result<CheckpointMetadata, ReadError> {
     let handle = &named.metadata;
-    let bytes = store.read(&layout::in_folder(folder, &handle.path)).await?;
+    let path = layout::in_folder(folder, &handle.path);
+    let bytes = read_up_to(store, &path, handle.length).await?;
     decode_named(named, &bytes)
 }
 
 fn decode_named(named: &CheckpointRef, bytes: &[u8]) -> Result<CheckpointMetadata, ReadError> {
     let (handle, file) = (&named.metadata, named.metadata.path.as_str());
     FORMAT.check_prefix(file, bytes)?;
+    check_bound(file, bytes, handle.length)?;
     if bytes.len() as u64 != handle.length {
         return Err(length(file, bytes, handle.length));
     }

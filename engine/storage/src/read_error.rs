@@ -50,6 +50,17 @@ pub enum ReadError {
         /// The length in bytes that it was written with.
         expected: u64,
     },
+    /// It is longer than a file of its name can be: somebody else wrote it.
+    #[error(
+        "{file} has more than {limit} bytes, and no such file of ours has: put the right file \
+         back, or start from an older checkpoint"
+    )]
+    TooLong {
+        /// The file.
+        file: String,
+        /// The most bytes that it may have.
+        limit: u64,
+    },
     /// A byte of it has changed since it was written.
     #[error(
         "{file} is damaged: {part} has checksum {found:08x} instead of {expected:08x}: put a whole \

@@ -20,7 +20,7 @@ pub struct Swept {
 }
 
 /// The files of a listing that nothing needs any more: those of checkpoints that the newest record
-/// does not reach, of epochs below `epoch`. Paths are relative to the job's folder; metadata comes
+/// does not reach, of epochs below `epoch`, and the signs of life of earlier leaders. Paths are relative to the job's folder; metadata comes
 /// last, so that what is left after a crash is still explained by it.
 ///
 /// ```
@@ -54,6 +54,8 @@ pub fn removable<'a>(
         .collect();
     let is_needless = |entry: &&BlobEntry| match layout::named(&entry.path) {
         Named::Checkpoint(attempt, id) => attempt.epoch() < epoch && !kept.contains(&(attempt, id)),
+        // Whoever gave it leads no more: our own record is newer.
+        Named::LeaderBeat(beat) => beat.sequence < newest.sequence && beat.nonce != newest.nonce,
         Named::LogRecord(_) | Named::Foreign => false,
     };
     let mut needless: Vec<&BlobEntry> = listed.iter().filter(is_needless).collect();
@@ -78,7 +80,7 @@ pub async fn sweep(
     newest: &JobRecord,
 ) -> Result<Swept, BlobError> {
     let mut listed = Vec::new();
-    for part in [layout::METADATA, layout::SNAPSHOTS] {
+    for part in [layout::LEADER_BEATS, layout::METADATA, layout::SNAPSHOTS] {
         listed.extend(list(store, folder, part).await?);
     }
     remove(store, folder, removable(newest, newest.epoch, &listed)).await
@@ -149,6 +151,7 @@ async fn remove(
 mod tests {
     use super::*;
     use crate::examples;
+    use crate::layout::LeaderBeatName;
     use crate::memory_blobs::MemoryBlobs;
     use crate::now;
 
@@ -191,6 +194,22 @@ mod tests {
     #[test]
     fn files_of_our_own_and_of_later_epochs_stay() {
         check(&["meta/3-1-c18", "snap/4/1/c19/v0-0-b1"], &[]);
+    }
+
+    #[test]
+    fn signs_of_life_of_earlier_leaders_go_and_those_of_our_own_and_of_later_ones_stay() {
+        let name = |sequence, nonce| LeaderBeatName {
+            sequence,
+            beat: 1,
+            nonce,
+        };
+        let record = newest();
+        let (ours, earlier) = (record.nonce, record.nonce + 1);
+        let at = record.sequence;
+        let old = name(at - 1, earlier).to_string();
+        let own = name(at - 1, ours).to_string();
+        let later = name(at + 1, earlier).to_string();
+        check(&[&own, &old, &later, "alive/5"], &[&old]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use sameriver_model::codec::wire;
 use sameriver_model::{FileHandle, Section, SectionId};
 use sameriver_runtime::{BlobStore, BlobUpload, Created};
 
+use crate::bounded_read::{check_bound, read_up_to};
 use crate::layout;
 use crate::read_error::{ReadError, WriteError};
 use crate::sealed::{Format, PREFIX_BYTES, check_crc, content, length, u32_at, u64_at};
@@ -149,13 +150,14 @@ pub async fn read_snapshot(
     handle: &FileHandle,
 ) -> Result<Vec<(SectionId, Bytes)>, ReadError> {
     let path = layout::in_folder(folder, &handle.path);
-    sections_of(handle, &store.read(&path).await?)
+    sections_of(handle, &read_up_to(store, &path, handle.length).await?)
 }
 
 /// The sections of a file that must be the one of `handle`.
 fn sections_of(handle: &FileHandle, bytes: &Bytes) -> Result<Vec<(SectionId, Bytes)>, ReadError> {
     let file = handle.path.as_str();
     FORMAT.check_prefix(file, bytes)?;
+    check_bound(file, bytes, handle.length)?;
     if bytes.len() as u64 != handle.length {
         return Err(length(file, bytes, handle.length));
     }

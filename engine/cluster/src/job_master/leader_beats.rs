@@ -2,22 +2,27 @@
 //!
 //! Invariant: a hint for whoever stands by, never a proof: a beat that is late, lost or left behind
 //! costs time. Each beat is an object of its own, with the address of the leader in it; the leader
-//! removes its last one when the next is there.
+//! removes its last one when the next is there, and what earlier leaders left is swept.
 
 use sameriver_control::LeaderBeat;
 use sameriver_model::checkpoint::JobRecord;
 use sameriver_runtime::{Address, BlobError};
+use sameriver_storage::layout::{LEADER_BEATS, LeaderBeatName, in_folder};
 
 use crate::checkpoints::CheckpointFolder;
 
-/// The folder of the beats, in that of the job.
-const FOLDER: &str = "alive/";
+/// The longest address that is believed.
+const ADDRESS_BYTES_MAX: u64 = 1024;
 
 /// The path of a beat, relative to the store.
 fn path(folder: &CheckpointFolder, beat: LeaderBeat, nonce: u64) -> String {
     let LeaderBeat { sequence, beat } = beat;
-    let path = format!("{FOLDER}{sequence:020}-{beat:020}-{nonce:016x}");
-    sameriver_storage::layout::in_folder(folder.path(), &path)
+    let name = LeaderBeatName {
+        sequence,
+        beat,
+        nonce,
+    };
+    in_folder(folder.path(), &name.to_string())
 }
 
 /// The newest signs of life of the leader that wrote a record.
@@ -34,14 +39,15 @@ impl Newest {
         folder: &CheckpointFolder,
         record: &JobRecord,
     ) -> Result<Self, BlobError> {
-        let prefix = sameriver_storage::layout::in_folder(folder.path(), FOLDER);
+        let prefix = in_folder(folder.path(), LEADER_BEATS);
         let entries = folder.store().list(&prefix).await?;
         let beats = entries.into_iter().filter_map(|entry| {
             let name = entry.path.strip_prefix(&prefix)?;
-            let mut parts = name.splitn(3, '-');
-            let sequence = parts.next()?.parse().ok()?;
-            let beat = parts.next()?.parse().ok()?;
-            let nonce = u64::from_str_radix(parts.next()?, 16).ok()?;
+            let LeaderBeatName {
+                sequence,
+                beat,
+                nonce,
+            } = LeaderBeatName::of(&format!("{LEADER_BEATS}{name}"))?;
             let beat = LeaderBeat { sequence, beat };
             (nonce == record.nonce).then_some((beat, entry.path))
         });
@@ -67,7 +73,8 @@ impl Newest {
 
     /// Where the leader said that it listens; `None` if that cannot be read.
     pub(super) async fn address(&self, folder: &CheckpointFolder) -> Option<Address> {
-        let bytes = folder.store().read(self.path.as_deref()?).await.ok()?;
+        let (store, path) = (folder.store(), self.path.as_deref()?);
+        let bytes = store.read_range(path, 0, ADDRESS_BYTES_MAX).await.ok()?;
         let address = String::from_utf8(bytes.into()).ok()?;
         (!address.is_empty()).then(|| Address::new(address))
     }

@@ -6,6 +6,7 @@ use sameriver_model::{CheckpointMetadata, FileHandle, RecordStatus, SectionWrite
 use super::*;
 use crate::examples;
 use crate::job_log::encode;
+use crate::layout::LeaderBeatName;
 use crate::memory_blobs::MemoryBlobs;
 use crate::metadata::write_metadata;
 use crate::now;
@@ -51,6 +52,12 @@ async fn store() -> MemoryBlobs {
     )
     .await;
     put(&store, "totals/notes.txt", "mine").await;
+    let beat = LeaderBeatName {
+        sequence: 5,
+        beat: 2,
+        nonce: 0xb1,
+    };
+    put(&store, &format!("totals/{beat}"), "host:1").await;
     store
 }
 
@@ -73,9 +80,14 @@ fn a_whole_job_is_told_with_its_checkpoints_records_and_orphans() {
          record  epoch  latest  retained  the job\n\
          5       2      c17     c17       running\n\
          \n\
-         not needed                         bytes  why\n\
-         notes.txt                          4      not written by sameriver: it is never touched\n\
-         snap/1/4/c9/v0-0-00000000000000aa  9      of no kept checkpoint: the next leader removes it\n"
+         not needed                                                        \
+         bytes  why\n\
+         alive/00000000000000000005-00000000000000000002-00000000000000b1  \
+         6      a leader's sign of life: the next leader removes it\n\
+         notes.txt                                                         \
+         4      not written by sameriver: it is never touched\n\
+         snap/1/4/c9/v0-0-00000000000000aa                                 \
+         9      of no kept checkpoint: the next leader removes it\n"
     );
 }
 

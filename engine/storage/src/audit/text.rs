@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 
 use sameriver_model::ProcessingTime;
 
-use super::{Audit, CheckpointRow, RecordRow, Standing};
+use super::{Audit, CheckpointRow, OrphanKind, RecordRow, Standing};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -124,10 +124,10 @@ fn record(row: &RecordRow) -> Vec<String> {
 fn orphans(audit: &Audit) -> Vec<Vec<String>> {
     let mut rows = vec![cells(&["not needed", "bytes", "why"])];
     rows.extend(audit.orphans.iter().map(|orphan| {
-        let why = if orphan.is_ours {
-            "of no kept checkpoint: the next leader removes it"
-        } else {
-            "not written by sameriver: it is never touched"
+        let why = match orphan.kind {
+            OrphanKind::Left => "of no kept checkpoint: the next leader removes it",
+            OrphanKind::LeaderBeat => "a leader's sign of life: the next leader removes it",
+            OrphanKind::Foreign => "not written by sameriver: it is never touched",
         };
         vec![
             orphan.path.clone(),

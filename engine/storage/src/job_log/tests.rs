@@ -176,7 +176,8 @@ fn a_silent_store_is_an_error_and_no_hang() {
         taken.map_err(|error| error.to_string()),
         Err(
             "whether job/log/00000000000000000001 was written is not known: memory: does not \
-             answer for job/log/00000000000000000001: no answer within 0ns"
+             answer for job/log/00000000000000000001: no answer within 0ns: look whether it can be \
+             reached and is not overloaded"
                 .to_owned()
         )
     );

@@ -120,7 +120,11 @@ fn a_missing_snapshot_is_named() {
     let read = now(read_snapshot(&MemoryBlobs::new("memory:b"), "job", &handle));
     assert_eq!(
         read.map_err(|error| error.to_string()),
-        Err("memory:b has no job/snap/2/1/c17/v3-2-00000000000000b1".to_owned())
+        Err(
+            "memory:b has no job/snap/2/1/c17/v3-2-00000000000000b1: look whether it is the right \
+             store, or put the file back"
+                .to_owned()
+        )
     );
 }
 
