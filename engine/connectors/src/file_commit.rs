@@ -2,7 +2,8 @@
 //!
 //! Invariant: a commit that is repeated, on any node and by any attempt, leaves the same files; a
 //! final name is taken once and never written to again. What is there under a final name is ours
-//! only if length and CRC32C say so.
+//! only if length and CRC32C say so, and nothing else ever gets one. What no waiting mends is an
+//! error at once.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,10 +57,14 @@ impl PendingFile {
         }
     }
 
-    fn retry(&self, cause: &io::Error) -> CommitError {
-        CommitError::Retry {
-            output: self.last.clone(),
-            cause: format!("cannot rename {} to it: {cause}", self.pending),
+    /// The disk refused something.
+    fn failed(&self, cause: &io::Error) -> CommitError {
+        match remedy(cause.kind()) {
+            Remedy::Mend(remedy) => self.refused(format!("{cause}: {remedy}")),
+            Remedy::Wait(remedy) => CommitError::Retry {
+                output: self.last.clone(),
+                cause: format!("cannot rename {} to it: {cause}: {remedy}", self.pending),
+            },
         }
     }
 
@@ -69,6 +74,40 @@ impl PendingFile {
             what: self.pending.clone(),
             cause,
         }
+    }
+}
+
+/// What to do about an error of the disk.
+enum Remedy {
+    /// It may be over next time, by itself or because somebody did this.
+    Wait(&'static str),
+    /// It comes again until somebody did this.
+    Mend(&'static str),
+}
+
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the operating system's list is open; what is not named may be over next time"
+)]
+fn remedy(kind: io::ErrorKind) -> Remedy {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Remedy::Wait("free space on its disk, or, if there is some, remove files")
+        }
+        io::ErrorKind::PermissionDenied => {
+            Remedy::Mend("let the user that runs the job write the folder and its files")
+        }
+        io::ErrorKind::ReadOnlyFilesystem => Remedy::Mend("mount its disk for writing"),
+        io::ErrorKind::NotADirectory => {
+            Remedy::Mend("a part of the path is a file where a folder was: move it away")
+        }
+        io::ErrorKind::CrossesDevices
+        | io::ErrorKind::TooManyLinks
+        | io::ErrorKind::InvalidFilename
+        | io::ErrorKind::Unsupported => {
+            Remedy::Mend("put the folder on one file system that can link files")
+        }
+        _ => Remedy::Wait("check its disk"),
     }
 }
 
@@ -101,26 +140,39 @@ impl Committer for FileCommitter {
     fn sweep(&self) -> BoxFuture<Result<(), CommitError>> {
         let (disk, names) = (Arc::clone(&self.disk), self.names.clone());
         Box::pin(async move {
-            let retry = |path: &Path, cause: &io::Error| CommitError::Retry {
-                output: path.display().to_string(),
-                cause: format!("cannot remove what earlier attempts left: {cause}"),
-            };
             let folder = &names.directory;
             let entries = disk.list(folder).await;
-            let entries = entries.map_err(|cause| retry(folder, &cause))?;
+            let entries = entries.map_err(|cause| not_swept(folder, &cause))?;
             for name in entries.iter().filter(|name| names.is_left_over(name)) {
                 let path = folder.join(name);
                 match disk.remove(&path).await {
                     Ok(()) => {}
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(cause) => return Err(retry(&path, &cause)),
+                    Err(cause) => return Err(not_swept(&path, &cause)),
                 }
             }
             // A name that comes back with the next power cut finds nobody who removes it again;
             // the one before us may not have come so far.
             let synced = disk.sync_directory(folder).await;
-            synced.map_err(|cause| retry(folder, &cause))
+            synced.map_err(|cause| not_swept(folder, &cause))
         })
+    }
+}
+
+/// What earlier attempts left cannot be removed.
+fn not_swept(path: &Path, cause: &io::Error) -> CommitError {
+    let output = path.display().to_string();
+    let what = "what earlier attempts left".to_owned();
+    match remedy(cause.kind()) {
+        Remedy::Mend(remedy) => CommitError::Refused {
+            output,
+            what: format!("the removal of {what}"),
+            cause: format!("{cause}: {remedy}"),
+        },
+        Remedy::Wait(remedy) => CommitError::Retry {
+            output,
+            cause: format!("cannot remove {what}: {cause}: {remedy}"),
+        },
     }
 }
 
@@ -143,8 +195,9 @@ async fn publish(disk: &dyn Disk, file: &PendingFile) -> Result<(), CommitError>
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return confirm(disk, file).await;
         }
-        Err(cause) => return Err(file.retry(&cause)),
+        Err(cause) => return Err(file.failed(&cause)),
     }
+    check_pending(disk, file).await?;
     match disk.publish(pending, last).await {
         Ok(Published::Created) => Ok(()),
         Ok(Published::Exists) => {
@@ -152,11 +205,28 @@ async fn publish(disk: &dyn Disk, file: &PendingFile) -> Result<(), CommitError>
             match disk.remove(pending).await {
                 Ok(()) => Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                Err(cause) => Err(file.retry(&cause)),
+                Err(cause) => Err(file.failed(&cause)),
             }
         }
-        Err(cause) => Err(file.retry(&cause)),
+        Err(cause) => Err(file.failed(&cause)),
     }
+}
+
+/// Reads the pending file: a final name is not taken back, so nothing that changed since it was
+/// staged ever gets one.
+async fn check_pending(disk: &dyn Disk, file: &PendingFile) -> Result<(), CommitError> {
+    let opened = disk.open(Path::new(&file.pending)).await;
+    let opened = opened.map_err(|cause| file.failed(&cause))?;
+    let found = measure(&*opened).await;
+    let (length, crc) = found.map_err(|cause| file.failed(&cause))?;
+    if (length, crc) == (file.length, file.crc) {
+        return Ok(());
+    }
+    Err(file.refused(format!(
+        "the pending file was damaged since it was staged ({length} bytes, CRC32C {crc:08x}, not \
+         {} bytes, {:08x}): put it back as it was, or restore an older checkpoint",
+        file.length, file.crc
+    )))
 }
 
 /// Finds the file under its final name, byte for byte, and makes that name durable: whoever linked
@@ -175,11 +245,10 @@ async fn confirm(disk: &dyn Disk, file: &PendingFile) -> Result<(), CommitError>
         Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
             return Err(file.refused("a folder has the final name: move it away".to_owned()));
         }
-        Err(cause) => return Err(file.retry(&cause)),
+        Err(cause) => return Err(file.failed(&cause)),
     };
-    let found = measure(&*opened)
-        .await
-        .map_err(|cause| file.retry(&cause))?;
+    let found = measure(&*opened).await;
+    let found = found.map_err(|cause| file.failed(&cause))?;
     if found != (file.length, file.crc) {
         let (length, crc) = found;
         return Err(file.refused(format!(
@@ -189,7 +258,7 @@ async fn confirm(disk: &dyn Disk, file: &PendingFile) -> Result<(), CommitError>
         )));
     }
     let synced = disk.sync_directory(&folder(last)).await;
-    synced.map_err(|cause| file.retry(&cause))
+    synced.map_err(|cause| file.failed(&cause))
 }
 
 /// Length and CRC32C of a file.
@@ -212,3 +281,6 @@ fn folder(path: &Path) -> PathBuf {
         Some(_) | None => PathBuf::from("."),
     }
 }
+
+#[cfg(test)]
+mod tests;
