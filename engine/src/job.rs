@@ -6,7 +6,9 @@
 
 use std::fmt;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sameriver_cluster::{EmbeddedCluster, EmbeddedJob, JobControl, JobGone, JobOutcome};
 use sameriver_connectors::{
@@ -15,6 +17,7 @@ use sameriver_connectors::{
 };
 use sameriver_graph::JobGraph;
 use sameriver_model::{Element, Failure, FailureKind};
+use sameriver_runtime::select;
 use sameriver_runtime_tokio::{TokioWorld, TokioWorldBuilder};
 use thiserror::Error;
 
@@ -22,7 +25,7 @@ use crate::build_error::BuildError;
 use crate::environment::Environment;
 use crate::settings::Settings;
 
-pub use sameriver_cluster::{JobCounts, JobEnd, JobStatus, VertexMetrics};
+pub use sameriver_cluster::{JobCounts, JobEnd, JobReport, JobStatus, VertexMetrics};
 
 /// Runs a job function once and chains its operators; every node calls this for itself.
 ///
@@ -278,6 +281,46 @@ impl JobHandle {
         let outcome = self.job.wait().await;
         drop(self.tokio);
         JobResult::of(outcome, self.collected)
+    }
+
+    /// Waits as [`wait`](Self::wait) does, in a program without async code; `told` hears how the
+    /// job does each time that `every` has passed.
+    ///
+    /// ```
+    /// use sameriver::prelude::*;
+    /// let job = |env: &mut Environment| env.elements("numbers", [1_u64]).discard("nowhere");
+    /// let handle = sameriver::start(job, &Settings::default())?;
+    /// let tell = |report: &sameriver::JobReport| eprintln!("{}", report.status);
+    /// let result = handle.wait_watched(secs(1), tell)?;
+    /// # drop(result);
+    /// # Ok::<(), JobError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`JobError::Failed`]; a cancelled job is a result.
+    ///
+    /// # Panics
+    /// If called from async code: use [`wait`](Self::wait) and [`control`](Self::control) there.
+    pub fn wait_watched(
+        self,
+        every: Duration,
+        mut told: impl FnMut(&JobReport),
+    ) -> Result<JobResult, JobError> {
+        let (tokio, control) = (self.tokio.clone(), self.control());
+        let world = tokio.world();
+        tokio.block_on(async {
+            let mut ended = pin!(self.wait());
+            loop {
+                select! {
+                    result = &mut ended => return result,
+                    () = world.sleep(every) => {}
+                }
+                select! {
+                    result = &mut ended => return result,
+                    report = control.report() => report.iter().for_each(&mut told),
+                }
+            }
+        })
     }
 }
 

@@ -126,8 +126,8 @@ pub use data_stream::DataStream;
 pub use environment::Environment;
 pub use event_timed::{EventTimed, Timed, Untimed};
 pub use job::{
-    JobCounts, JobEnd, JobError, JobHandle, JobResult, JobStatus, VertexMetrics, build_graph, run,
-    run_blocking, start,
+    JobCounts, JobEnd, JobError, JobHandle, JobReport, JobResult, JobStatus, VertexMetrics,
+    build_graph, run, run_blocking, start,
 };
 pub use keyed_stream::KeyedStream;
 pub use nodes::{NodeError, NodeFault, run_job_master, run_task_manager};

@@ -75,3 +75,32 @@ impl From<Exit> for ExitCode {
         Self::from(exit.code())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_code() {
+        let codes = [
+            (FailureKind::User, 1),
+            (FailureKind::InputUnreadable, 66),
+            (FailureKind::BadData, 65),
+            (FailureKind::OutputUnwritable, 73),
+            (FailureKind::OutputTaken, 73),
+            (FailureKind::Disconnected, 1),
+            (FailureKind::Limit, 1),
+            (FailureKind::Cluster, 1),
+            (FailureKind::Internal, 1),
+            (FailureKind::Superseded, 1),
+        ];
+        let found = codes.map(|(kind, _)| (kind, Exit::of_kind(kind).code()));
+        assert_eq!(found, codes);
+    }
+
+    #[test]
+    fn no_two_ends_have_one_exit_code() {
+        let codes = std::collections::BTreeSet::from(Exit::ALL.map(Exit::code));
+        assert_eq!(codes.len(), Exit::ALL.len());
+    }
+}

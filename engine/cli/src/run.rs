@@ -1,17 +1,20 @@
-//! `run`: a job on this machine, a spinner while it runs, a summary when it has ended.
+//! `run`: a job on this machine, a line of progress while it runs, a summary when it has ended.
 //!
-//! Invariant: standard output has results only, so that it can be piped on; the spinner and the
+//! Invariant: standard output has results only, so that it can be piped on; the progress and the
 //! summary go to stderr.
 
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sameriver::{JobError, JobResult, Settings};
+use sameriver::{JobError, JobReport, JobResult, Settings};
 
 use crate::command::{Ended, RunArguments, print, report};
 use crate::exit::Exit;
 use crate::named_job::{self, JobArguments, JobFunction, NamedJob};
 use crate::{settings, summary};
+
+/// How often the line of progress is told what the job has counted.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// Runs a job to its end and shows what came of it.
 pub(crate) fn run(arguments: &RunArguments, jobs: &[NamedJob]) -> Ended {
@@ -25,12 +28,15 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[NamedJob]) -> Ended {
     let style = ProgressStyle::with_template("{spinner} {msg}, {elapsed}");
     let progress = ProgressBar::new_spinner().with_style(style.expect("the template is right"));
     progress.enable_steady_tick(Duration::from_millis(100));
-    progress.set_message(format!(
-        "{} at parallelism {}",
-        job.name, settings.parallelism
-    ));
+    let what = format!("{} at parallelism {}", job.name, settings.parallelism);
+    progress.set_message(what.clone());
     let started = now();
-    let ended = sameriver::run_blocking(move |env| function(env), &settings);
+    let handle = sameriver::start(move |env| function(env), &settings);
+    let ended = handle.and_then(|handle| {
+        handle.wait_watched(PROGRESS_EVERY, |report| {
+            progress.set_message(format!("{what}: {}", so_far(report)));
+        })
+    });
     let took = started.elapsed();
     progress.finish_and_clear();
 
@@ -58,6 +64,19 @@ pub(crate) fn run(arguments: &RunArguments, jobs: &[NamedJob]) -> Ended {
         print(&shown)?;
     }
     told(job, &given, &result, took)
+}
+
+/// The state of a job that runs and what it has counted, as a part of a line.
+fn so_far(report: &JobReport) -> String {
+    let (status, counts) = (report.status, report.counts);
+    let told = [
+        (counts.checkpoints_completed, "checkpoint"),
+        (counts.checkpoints_failed, "failed checkpoint"),
+        (counts.restarts, "restart"),
+    ];
+    let told = told.into_iter().filter(|(count, _)| *count > 0);
+    let told = told.map(|(count, thing)| format!(", {}", summary::counted(count, thing)));
+    format!("{status}{}", told.collect::<String>())
 }
 
 /// A job as the words of the command line describe it.
@@ -110,11 +129,6 @@ pub(crate) fn told(
     Ok(())
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "how long the user waited, outside of any world"
-)]
-#[expect(
 /// Whether another run or process has ended the job, and this one did nothing; tells so.
 pub(crate) fn is_over_already(job: &NamedJob, result: &JobResult) -> bool {
     let is_over = result.vertices().is_empty();
@@ -128,9 +142,42 @@ pub(crate) fn is_over_already(job: &NamedJob, result: &JobResult) -> bool {
     is_over
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the user waited, outside of any world"
+)]
+#[expect(
     clippy::disallowed_types,
     reason = "how long the user waited, outside of any world"
 )]
 pub(crate) fn now() -> std::time::Instant {
     std::time::Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use sameriver::model::AttemptNumber;
+    use sameriver::{JobCounts, JobStatus};
+
+    use super::*;
+
+    #[test]
+    fn the_progress_has_the_state_of_the_job_and_what_is_not_zero() {
+        let report = |checkpoints_completed, restarts| JobReport {
+            status: JobStatus::Running,
+            leads: true,
+            attempt: AttemptNumber::new(1),
+            latest: None,
+            counts: JobCounts {
+                checkpoints_completed,
+                restarts,
+                ..JobCounts::default()
+            },
+        };
+        assert_eq!(so_far(&report(0, 0)), "running");
+        assert_eq!(
+            so_far(&report(1_200, 1)),
+            "running, 1,200 checkpoints, 1 restart"
+        );
+    }
 }

@@ -75,7 +75,7 @@ fn lasting(time: Duration) -> String {
 }
 
 /// `1 record`, `1,000 records`.
-fn counted(number: u64, thing: &str) -> String {
+pub(crate) fn counted(number: u64, thing: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {thing}{ending}", grouped(number))
 }

@@ -17,11 +17,29 @@ use crate::outcome::JobCounts;
 const REQUESTS_MAX: usize = 16;
 
 /// The job master ended without an outcome, or never ran.
+///
+/// ```
+/// # use sameriver_cluster::{JobControl, JobGone};
+/// # async fn example(control: JobControl) {
+/// if let Err(JobGone) = control.status().await {
+///     eprintln!("nobody runs this job any more");
+/// }
+/// # }
+/// assert!(JobGone.to_string().contains("look at its log"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the job master is gone: look at its log")]
 pub struct JobGone;
 
 /// What a job master says of its job.
+///
+/// ```
+/// # use sameriver_cluster::JobReport;
+/// fn line(report: &JobReport) -> String {
+///     let completed = report.counts.checkpoints_completed;
+///     format!("{}, {completed} checkpoints", report.status)
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JobReport {
     /// The state of the job.

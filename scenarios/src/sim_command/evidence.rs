@@ -116,43 +116,75 @@ fn commit() -> String {
     }
 }
 
+/// A row as the file has it.
+#[derive(Debug)]
+struct Row {
+    commit: String,
+    scenario: String,
+    range: SeedRange,
+    /// What a seed fixes, as [`Figures::fixed`] writes it.
+    fixed: String,
+}
+
+/// Reads a row, counted from 1.
+fn row(number: usize) -> Result<Row, (Exit, String)> {
+    let text = std::fs::read_to_string(FILE).map_err(|error| {
+        let message = format!("cannot read {FILE}: {error}: run in the top folder of the checkout");
+        (Exit::NoInput, message)
+    })?;
+    let rows: Vec<&str> = text.lines().skip(1).collect();
+    let at = number.checked_sub(1);
+    let written = at.and_then(|at| rows.get(at)).ok_or_else(|| {
+        let message = match rows.len() {
+            0 => format!("{FILE} has no row: `sim all --seeds 0..1000 --evidence` appends one"),
+            last => format!("{FILE} has no row {number}: choose 1 to {last}"),
+        };
+        (Exit::Usage, message)
+    })?;
+    Row::parse(written).map_err(|cause| {
+        let remedy = "take the file as it was committed";
+        let message = format!("row {number} of {FILE}: {cause}: {remedy}");
+        (Exit::BadInput, message)
+    })
+}
+
+impl Row {
+    fn parse(written: &str) -> Result<Self, String> {
+        let cells: Vec<&str> = written.split(',').collect();
+        let [commit, scenario, range, fold, faults, restores, _] = cells[..] else {
+            return Err(format!("`{written}` is not `{HEAD}`"));
+        };
+        choose(scenario).map_err(|(_, message)| message)?;
+        Ok(Self {
+            commit: commit.to_owned(),
+            scenario: scenario.to_owned(),
+            range: range.parse()?,
+            fixed: format!("{fold},{faults},{restores}"),
+        })
+    }
+}
+
 /// Carries out `sim evidence --repeat ROW`.
 pub(super) fn execute(arguments: &SimArguments) -> Ended {
     let Some(number) = arguments.repeat else {
         return super::usage("`sim evidence` needs a row: `sim evidence --repeat 1`");
     };
-    let usage = |message: String| (Exit::Usage, message);
-    let text = std::fs::read_to_string(FILE);
-    let text = text.map_err(|error| (Exit::NoInput, format!("cannot read {FILE}: {error}")))?;
-    let row = number
-        .checked_sub(1)
-        .and_then(|at| text.lines().skip(1).nth(at));
-    let row = row.ok_or_else(|| usage(format!("{FILE} has no row {number}")))?;
-    let cells: Vec<&str> = row.split(',').collect();
-    let [commit_then, scenario, range, fold, faults, restores, _] = cells[..] else {
-        return super::usage(&format!("row {number} of {FILE} is not `{HEAD}`"));
-    };
-    let range: SeedRange = range.parse().map_err(usage)?;
-    let campaign = Campaign::new(choose(scenario)?, None);
+    let row = row(number)?;
+    let campaign = Campaign::new(choose(&row.scenario)?, None);
     let mut now = Figures::default();
-    let seeds = range.seeds().collect();
-    campaign.run(
-        scenario,
-        seeds,
-        arguments.jobs,
-        &Limits::default(),
-        |outcome| {
-            now.take(&outcome);
-            true
-        },
-    );
-    let (then, now) = (format!("{fold},{faults},{restores}"), now.fixed());
-    if then == now {
+    let (seeds, limits) = (row.range.seeds().collect(), Limits::default());
+    campaign.run(&row.scenario, seeds, arguments.jobs, &limits, |outcome| {
+        now.take(&outcome);
+        true
+    });
+    let (then, now) = (&row.fixed, now.fixed());
+    if *then == now {
         print(&format!("row {number} again: {now}"))?;
         return Ok(ExitCode::SUCCESS);
     }
     complain(&format!(
-        "row {number} said {then} at commit {commit_then}; commit {} says {now}",
+        "row {number} said {then} at commit {}; commit {} says {now}",
+        row.commit,
         commit()
     ));
     Ok(ExitCode::from(FindingKind::Nondeterminism.exit_code()))

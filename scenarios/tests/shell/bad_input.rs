@@ -66,24 +66,14 @@ fn a_folder_as_input_is_refused() {
     refused(&Folder::new(), "run word_count --input .", 66, &says);
 }
 
-#[cfg(unix)]
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "whether the superuser runs the tests"
-)]
 fn an_input_without_permission_says_who_needs_it() {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    let folder = with_text();
-    let path = folder.path("text");
-    let none = std::fs::Permissions::from_mode(0o000);
-    std::fs::set_permissions(&path, none).expect("the file is ours");
-    // Nothing is unreadable to the superuser.
-    if std::fs::File::open(&path).is_err() {
-        let says = ["cannot read text", "ermission denied", "let the user"];
-        refused(&folder, "run word_count --input text", 66, &says);
-    }
+    let folder = Folder::of_everybody();
+    folder.write("text", "some words of a text\n");
+    folder.permit("text", 0o000);
+    let words = "run word_count --input text";
+    let says = ["cannot read text", "ermission denied", "let the user"];
+    refused_with(&folder.run_unprivileged(words), words, 66, &says);
 }
 
 #[cfg(unix)]
@@ -433,6 +423,42 @@ fn a_trace_is_of_one_seed_and_needs_a_place() {
             "name a file",
         ];
         refused(&folder, &words, 73, &says);
+    }
+}
+
+#[test]
+fn a_plan_that_is_missing_or_none_says_what_to_do() {
+    let folder = with_text();
+    let says = ["cannot read the plan missing.toml", "name a file that"];
+    refused(&folder, "sim replay missing.toml", 66, &says);
+    let stranger = "name = \"a table\"\n";
+    let other = "schema = 999\n";
+    let drawn = "schema = 1\nscenario = \"all\"\n";
+    for (plan, says) in [
+        (stranger, "table.toml is no plan"),
+        (stranger, "correct it, or name a file that"),
+        (other, "table.toml has schema 999"),
+        (other, "use the tool that wrote it"),
+        (drawn, "table.toml is no plan"),
+        ("=", "table.toml is no plan"),
+    ] {
+        folder.write("table.toml", plan);
+        refused(&folder, "sim replay table.toml", 65, &[says]);
+    }
+}
+
+#[test]
+fn a_plan_of_an_unknown_scenario_is_bad_data() {
+    let folder = Folder::new();
+    let plan = crate::program::text("tests/seeds/word_count-storm.toml");
+    for (scenario, says) in [
+        ("word_count_of_old", "unknown scenario `word_count_of_old`"),
+        ("all", "a plan is of one scenario"),
+    ] {
+        let changed = plan.replace("\"word_count\"", &format!("\"{scenario}\""));
+        assert_ne!(changed, plan);
+        folder.write("plan.toml", changed);
+        refused(&folder, "sim replay plan.toml", 65, &["plan.toml", says]);
     }
 }
 

@@ -331,3 +331,34 @@ fn a_trace_has_every_event_of_its_seed() {
     let told = report.replace(',', "");
     assert!(told.contains(&format!(" {events} events")), "{report}");
 }
+
+#[test]
+fn a_run_on_a_terminal_shows_how_far_it_is() {
+    let folder = Folder::new();
+    let words = "run windowed_totals --records 2000 --rate 2000 --set checkpoints=kept --set \
+                 checkpoint_interval=100ms";
+    let ended = folder.run_on_terminal(words);
+    let shown = &ended.stderr;
+    assert_eq!(ended.code, Some(0), "{shown}");
+    for part in [
+        "windowed_totals at parallelism 1: running, ",
+        " checkpoints",
+    ] {
+        assert!(shown.contains(part), "`{part}` is missing in {shown}");
+    }
+    let piped = folder.run("run windowed_totals --records 20");
+    assert!(!piped.stderr.contains("at parallelism"), "{}", piped.stderr);
+}
+
+#[test]
+fn a_simulation_on_a_terminal_shows_how_far_it_is() {
+    let folder = Folder::new();
+    let ended = folder.run_on_terminal("sim word_count --seeds 0..40");
+    let shown = &ended.stderr;
+    assert_eq!(ended.code, Some(0), "{shown}");
+    for part in ["/40 seeds, ", " a second, "] {
+        assert!(shown.contains(part), "`{part}` is missing in {shown}");
+    }
+    let piped = folder.run("sim word_count --seeds 0..4").stderr;
+    assert!(!piped.contains("seeds, "), "{piped}");
+}

@@ -157,9 +157,39 @@ fn the_table_of_exit_codes_is_that_of_the_code() {
         let told = &codes[&finding.exit_code()].1;
         assert!(told.starts_with(&finding.to_string()), "{finding}: {told}");
     }
-    let ends = [Exit::Success, Exit::Usage, Exit::CannotCreate].map(Exit::code);
+    let ends = ends_of_sim().into_iter();
     let of_sim = findings.map(FindingKind::exit_code).into_iter().chain(ends);
     assert_eq!(named(|row| &row.1), of_sim.collect());
+}
+
+/// What `sim` ends with where there is no finding, each seen at a command.
+fn ends_of_sim() -> BTreeSet<u8> {
+    let folder = Folder::new();
+    folder.write("table.toml", "[package]\n");
+    folder.write("events.csv", [0xff, 0xfe]);
+    let commands = [
+        ("sim word_count --seeds 0..3", Exit::Success),
+        ("sim all --seeds 3..1", Exit::Usage),
+        ("sim replay", Exit::Usage),
+        ("sim replay table.toml", Exit::BadInput),
+        ("sim replay events.csv", Exit::BadInput),
+        ("sim replay missing.toml", Exit::NoInput),
+        ("sim replay .", Exit::NoInput),
+        ("sim evidence", Exit::Usage),
+        ("sim evidence --repeat 1", Exit::NoInput),
+        ("sim all --seeds 0..1 --trace .", Exit::CannotCreate),
+        (
+            "sim word_count --seeds 0..3 --findings .",
+            Exit::CannotCreate,
+        ),
+        ("sim word_count --seeds 0..3 --evidence", Exit::CannotCreate),
+    ];
+    for (words, exit) in commands {
+        let ended = folder.run(words);
+        let code = Some(i32::from(exit.code()));
+        assert_eq!(ended.code, code, "{words}: {}", ended.stderr);
+    }
+    commands.map(|(_, exit)| exit.code()).into()
 }
 
 /// The options in a text: words that start with two dashes.

@@ -1,10 +1,12 @@
 //! The `sameriver` binary as a shell sees it: words in, text and an exit code out.
 //!
-//! Reading order: `program` → `command_line` → `bad_input` → `checkpoints` → `nodes` → `documents`.
+//! Reading order: `program` → `command_line` → `bad_input` → `checkpoints` → `nodes` → `evidence` →
+//! `documents`.
 
 mod bad_input;
 mod checkpoints;
 mod command_line;
 mod documents;
+mod evidence;
 mod nodes;
 mod program;

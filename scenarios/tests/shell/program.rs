@@ -9,6 +9,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -113,6 +115,23 @@ impl Folder {
         Self(path)
     }
 
+    /// A new folder that every user may enter, unlike the target folder of some.
+    pub(crate) fn of_everybody() -> Self {
+        let own = Self::new();
+        let name = own.0.file_name().expect("it was given one");
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).expect("the folder of temporary files can be written");
+        let folder = Self(path);
+        folder.permit(".", 0o755);
+        folder
+    }
+
+    /// Sets who may do what with a file.
+    pub(crate) fn permit(&self, name: &str, mode: u32) {
+        let mode = fs::Permissions::from_mode(mode);
+        fs::set_permissions(self.path(name), mode).expect("the file is ours");
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
@@ -167,6 +186,63 @@ impl Folder {
         }
     }
 
+    /// Runs `sameriver` as a user without privileges: nothing is unreadable to the superuser.
+    ///
+    /// The folder must be one [of everybody](Self::of_everybody).
+    pub(crate) fn run_unprivileged(&self, words: &str) -> Ended {
+        const NOBODY: u32 = 65_534;
+        let program = self.path("sameriver");
+        fs::copy(env!("CARGO_BIN_EXE_sameriver"), &program).expect("there is room for a copy");
+        self.permit("sameriver", 0o755);
+        let mut command = self.command_of(&program, words);
+        let owner = fs::metadata(&program).expect("it was just made").uid();
+        if owner == 0 {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Ended::of(command.output().expect("the binary can be started"))
+    }
+
+    /// Runs `sameriver` with a terminal where its stderr goes; the control characters are in it.
+    pub(crate) fn run_on_terminal(&self, words: &str) -> Ended {
+        use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY);
+        let terminal = terminal.expect("there are pseudo terminals");
+        grantpt(&terminal)
+            .and_then(|()| unlockpt(&terminal))
+            .expect("it is ours");
+        let name = ptsname(&terminal, Vec::new()).expect("it has a name");
+        let name = name.into_string().expect("it is a path in ASCII");
+        let no_controller = rustix::fs::OFlags::NOCTTY.bits().cast_signed();
+        let screen = fs::File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(no_controller)
+            .open(name)
+            .expect("the other end can be opened");
+        let mut command = self.command(words);
+        command.env("TERM", "xterm").stdout(Stdio::piped());
+        let mut child = command
+            .stderr(screen)
+            .spawn()
+            .expect("the binary can be started");
+        // The last other end goes with the program.
+        drop(command);
+        let mut shown = Vec::new();
+        // Reading fails when nobody has the other end any more.
+        let _ = fs::File::from(terminal).read_to_end(&mut shown);
+        let mut stdout = String::new();
+        let mut out = child.stdout.take().expect("it is a pipe");
+        out.read_to_string(&mut stdout)
+            .expect("our own words are UTF-8");
+        let status = child.wait().expect("it ends");
+        Ended {
+            code: status.code(),
+            stdout,
+            stderr: String::from_utf8_lossy(&shown).into_owned(),
+        }
+    }
+
     /// Changes one byte in the middle of a file.
     pub(crate) fn damage(&self, name: &str) {
         let mut bytes = fs::read(self.path(name)).expect("a file of ours can be read");
@@ -213,7 +289,11 @@ impl Folder {
     }
 
     fn command(&self, words: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sameriver"));
+        self.command_of(Path::new(env!("CARGO_BIN_EXE_sameriver")), words)
+    }
+
+    fn command_of(&self, program: &Path, words: &str) -> Command {
+        let mut command = Command::new(program);
         command
             .args(words.split_whitespace())
             .current_dir(&self.0)

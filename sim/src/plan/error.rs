@@ -17,7 +17,7 @@ pub enum PlanError {
         cause: io::Error,
     },
     /// The file is no plan: not TOML, an unknown or missing key, a value that does not fit.
-    #[error("{path} is no plan: {cause}")]
+    #[error("{path} is no plan: {cause}: correct it, or name a file that `sim` has written")]
     Malformed {
         /// The file.
         path: PathBuf,
