@@ -124,6 +124,20 @@ fn settings_that_do_not_go_together_are_refused_with_a_remedy() {
 }
 
 #[test]
+fn a_limit_of_frames_into_which_nothing_fits_is_refused() {
+    for name in ["frame_bytes", "control_frame_bytes"] {
+        for value in [0, 1, 65_535] {
+            let says = format!(
+                "setting {name} = {value} is refused: a batch or a message would not fit: choose \
+                 at least 65536"
+            );
+            assert_eq!(refused(&format!("{name} = {value}")), says);
+        }
+        assert!(parse(&format!("{name} = 65536")).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn a_file_that_is_not_toml_or_not_there_is_named() {
     let error = refused("parallelism = = 2");
     assert!(

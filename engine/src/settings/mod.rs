@@ -134,6 +134,9 @@ impl Settings {
     /// The most data threads of all task managers: as many as an operator can have subtasks.
     const SLOTS_MAX: u64 = 32_768;
 
+    /// The least that the largest frame may have: below, jobs fail at their first batch or message.
+    const FRAME_BYTES_MIN: u32 = 64 << 10;
+
     /// Checks each field and what the fields mean together.
     ///
     /// # Errors
@@ -148,13 +151,23 @@ impl Settings {
             ("buffers_per_channel", self.buffers_per_channel),
             ("overdraft_batches", self.overdraft_batches),
             ("mail_letters", self.mail_letters),
-            ("frame_bytes", self.frame_bytes),
-            ("control_frame_bytes", self.control_frame_bytes),
             ("write_bytes", self.write_bytes),
         ];
         for (name, value) in at_least_one {
             if value == 0 {
                 return Err(self.refused(name, "choose at least 1"));
+            }
+        }
+        for (name, value) in [
+            ("frame_bytes", self.frame_bytes),
+            ("control_frame_bytes", self.control_frame_bytes),
+        ] {
+            if value < Self::FRAME_BYTES_MIN {
+                let remedy = format!(
+                    "a batch or a message would not fit: choose at least {}",
+                    Self::FRAME_BYTES_MIN
+                );
+                return Err(self.refused(name, &remedy));
             }
         }
         for (name, value) in [
