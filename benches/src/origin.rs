@@ -39,6 +39,7 @@ impl fmt::Display for Origin {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a process outside of any world")]
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .args(arguments)

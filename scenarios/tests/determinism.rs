@@ -19,6 +19,7 @@ fn hashes(seeds: impl IntoIterator<Item = u64>, jobs: usize) -> BTreeMap<u64, Tr
     hashes
 }
 
+#[expect(clippy::disallowed_methods, reason = "a process outside of any world")]
 fn in_another_process() -> BTreeMap<u64, TraceHash> {
     let range = format!("{}..{}", SEEDS.start, SEEDS.end);
     let output = Command::new(env!("CARGO_BIN_EXE_sameriver"))

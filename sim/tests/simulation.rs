@@ -50,6 +50,10 @@ impl Plans {
 }
 
 impl Drop for Plans {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the folder of the test, outside of any world"
+    )]
     fn drop(&mut self) {
         // A folder that stays behind in the target folder does no harm.
         let _ = std::fs::remove_dir_all(&self.0);

@@ -85,6 +85,10 @@ impl Promise {
     ///
     /// # Errors
     /// When the command cannot be started.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "checks are processes, outside of any world"
+    )]
     pub fn run(&self) -> std::io::Result<bool> {
         let words = self.command();
         let (program, arguments) = words.split_first().expect("a checked row has a command");

@@ -136,6 +136,10 @@ fn every_ban_of_the_fence_names_its_replacement() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the compiler is a process, outside of any world"
+)]
 fn the_simulator_refuses_to_compile_without_its_flags_and_says_the_remedy() {
     let compile = |flags: &[&str]| {
         let output = Command::new("rustc")

@@ -10,6 +10,14 @@ use crate::error::OperatorError;
 
 /// What heads with and without a source have in common; see [`Consumer`](crate::Consumer) for the
 /// meaning.
+///
+/// # Errors
+/// Every method's [`OperatorError`] is that of the first operator of the chain that failed, and
+/// names it. The chain is of no use afterwards: the attempt ends.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "the trait says it for all of its methods"
+)]
 pub trait Chain: Send {
     /// See [`Consumer::watermark`](crate::Consumer::watermark).
     fn watermark(
@@ -48,6 +56,9 @@ pub trait Chain: Send {
 /// The head of a chain that is fed from an input gate.
 pub trait Head: Chain {
     /// Takes up to `max` records off the front of `batch` and runs them through the chain.
+    ///
+    /// # Errors
+    /// As every method of [`Chain`].
     ///
     /// # Panics
     /// If `batch` is of another record type: a bug of the graph.

@@ -35,6 +35,14 @@ pub enum Walk {
 }
 
 /// A link of a chain that takes records of type `T`. The links below it are its own.
+///
+/// # Errors
+/// Every method's [`OperatorError`] is that of this link or of one below, whose operator it names.
+/// No method is called afterwards: the attempt ends.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "the trait says it for all of its methods"
+)]
 pub trait Consumer<T>: Send {
     /// Takes all records out of `batch`; the caller keeps the allocation.
     fn slice(&mut self, batch: &mut Batch<T>, cx: &mut Context) -> Result<(), OperatorError>;

@@ -27,6 +27,13 @@ pub enum SourceProgress {
 }
 
 /// The head of a chain that starts with a source.
+///
+/// # Errors
+/// As every method of [`Chain`]; those of the source name its input.
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "the trait says it for all of its methods"
+)]
 pub trait SourceHead: Chain {
     /// Hands over splits in `wire` encoding, and whether the enumerator has no further ones for
     /// this reader.

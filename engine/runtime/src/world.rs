@@ -65,6 +65,9 @@ pub trait WorldApi: Send + Sync {
     fn disk(&self) -> Arc<dyn Disk>;
     /// An outside system: a boxed `Arc<T>` where `wanted` is the [`TypeId`] of `T`. Any other box
     /// says that the scheme is there, but not as `T`; [`Services`](crate::Services) does all that.
+    ///
+    /// # Errors
+    /// [`ServiceError`] when nothing is offered under the scheme, or it cannot be made.
     fn service(&self, wanted: TypeId, url: &str) -> Result<Box<dyn Any + Send>, ServiceError>;
 }
 

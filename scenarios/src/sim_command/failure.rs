@@ -65,6 +65,10 @@ pub(super) fn report(
 }
 
 /// Whether a fresh process has the same events for a plan.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a process of the user's, outside of any world"
+)]
 fn elsewhere(plan: &Path) -> Result<bool, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let replay = Command::new(program)

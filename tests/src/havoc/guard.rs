@@ -3,6 +3,7 @@
 //! Invariant: it is told of a process before anything is done with it, and of its end before its
 //! number can be given to another one. It acts only when its input ends, which the system sees to
 //! when this program is gone.
+#![expect(clippy::disallowed_methods, reason = "real processes")]
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -46,6 +46,10 @@ impl Site {
 }
 
 impl Drop for Site {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the folder of the test, outside of any world"
+    )]
     fn drop(&mut self) {
         // Left-over files of a failed test are better than a second panic.
         let _ = std::fs::remove_dir_all(&self.folder);
