@@ -1,7 +1,7 @@
 //! Holds `docs/promises.toml` to its checks.
 
 use sameriver_tests::promise;
-use sameriver_tests::repository::files;
+use sameriver_tests::repository::{files, text};
 
 #[test]
 fn every_promise_names_a_check_that_exists() {
@@ -33,6 +33,16 @@ fn every_planted_bug_is_caught_by_the_check_of_a_promise() {
             .any(|caught| path.starts_with(caught.as_str()))
     });
     assert!(planted.is_empty(), "no promise catches {planted:?}");
+}
+
+#[test]
+fn the_gate_packages_as_the_promise_says() {
+    let rows = promise::all();
+    let row = rows.iter().find(|row| row.id == "house-packages");
+    let command = row.and_then(|row| row.check.command.as_ref());
+    let command = command.expect("packaging is promised, with a command");
+    let step = format!("step \"packages\" {command}\n");
+    assert!(text(".ci/run").contains(&step), "{step}");
 }
 
 #[test]
