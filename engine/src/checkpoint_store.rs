@@ -98,6 +98,15 @@ impl CheckpointStore {
 }
 
 /// Why a checkpoint store tells nothing.
+///
+/// ```
+/// use sameriver::{CheckpointStore, StoreError};
+/// let folder = std::env::temp_dir().join("sameriver-no-checkpoints");
+/// let store = CheckpointStore::open(&folder.to_string_lossy())?;
+/// let error = store.audit("clicks").expect_err("no job was there");
+/// assert!(matches!(error, StoreError::NoJob { .. }));
+/// # Ok::<(), StoreError>(())
+/// ```
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The name is not that of a folder.

@@ -28,6 +28,17 @@ pub enum Untimed {}
 pub enum Timed {}
 
 /// Holds for the mark of streams that have event time.
+///
+/// ```
+/// use sameriver::EventTimed;
+/// use sameriver::prelude::*;
+/// /// Takes every stream that can be cut into windows, and no other.
+/// fn per_hour<M: EventTimed>(clicks: DataStream<u64, M>) -> DataStream<u64, M> {
+///     let counts = clicks.key_by(|user| *user).window(Tumbling::of(hours(1)));
+///     counts.aggregate("per-hour", Count).map(|count| count.value)
+/// }
+/// # drop(per_hour::<Timed>);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "this stream has no event time, so it cannot be cut into windows",
     label = "no event time here",

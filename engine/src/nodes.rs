@@ -190,6 +190,15 @@ fn address(given: &str) -> Result<Address, NodeError> {
 /// Why a process of a job ended without its part done.
 ///
 /// `Debug` shows what `Display` does, so that a `main` may return it.
+///
+/// ```
+/// use sameriver::NodeFault;
+/// use sameriver::prelude::*;
+/// let job = |env: &mut Environment| env.elements("numbers", [1_u64]).discard("nowhere");
+/// let refused = sameriver::run_job_master(job, &Settings::default(), "no port", |_| {});
+/// let error = refused.expect_err("an address has a port");
+/// assert_eq!(error.fault(), NodeFault::Misfit);
+/// ```
 #[derive(Error)]
 pub enum NodeError {
     /// The job cannot be built.
@@ -293,6 +302,19 @@ impl NodeError {
 }
 
 /// Who has to do something about a [`NodeError`].
+///
+/// ```
+/// use sameriver::{FailureKind, NodeFault};
+/// /// Whether a supervisor should start the node again as it was.
+/// fn starts_again(fault: NodeFault) -> bool {
+///     match fault {
+///         NodeFault::Misfit => false,
+///         NodeFault::Unavailable => true,
+///         NodeFault::Job(kind) => kind == FailureKind::Cluster,
+///     }
+/// }
+/// # assert!(!starts_again(NodeFault::Misfit));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeFault {
     /// Whoever started this node: it has another binary, another job, other settings than the

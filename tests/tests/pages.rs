@@ -139,6 +139,95 @@ fn the_walk_of_a_record_names_a_file_at_every_step() {
 }
 
 #[test]
+fn the_page_of_formats_has_the_versions_of_the_code() {
+    let page = text("docs/formats.md");
+    let formats = [
+        (
+            "## Data exchange frames",
+            "engine/task/src/exchange/hello.rs",
+            "PROTOCOL: u32 = ",
+        ),
+        (
+            "## Control protocol",
+            "engine/cluster/src/rpc/hello.rs",
+            "PROTOCOL_VERSION: u32 = ",
+        ),
+        (
+            "### Snapshot of a subtask",
+            "engine/storage/src/snapshot_file.rs",
+            "    version: ",
+        ),
+        (
+            "### Metadata of a checkpoint",
+            "engine/storage/src/metadata.rs",
+            "    version: ",
+        ),
+        (
+            "### Job log",
+            "engine/storage/src/job_log/record.rs",
+            "    version: ",
+        ),
+    ];
+    for (heading, file, constant) in formats {
+        let told = number_behind(&page, &format!("\n{heading}\n\nVersion "));
+        let spoken = number_behind(&text(file), constant);
+        assert!(spoken.is_some(), "{file} has no `{constant}`");
+        assert_eq!(told, spoken, "{heading} of docs/formats.md and {file}");
+    }
+    let sections = page
+        .split("\n##")
+        .filter(|section| section.contains("\n\nVersion "));
+    assert_eq!(sections.count(), formats.len(), "each version is compared");
+}
+
+/// The whole number that stands behind these words.
+fn number_behind(text: &str, words: &str) -> Option<u32> {
+    let (_, rest) = text.split_once(words)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit())?;
+    rest[..end].parse().ok()
+}
+
+#[test]
+fn every_type_of_the_front_door_has_an_example() {
+    let doors = ["engine/src/lib.rs", "engine/src/prelude.rs"].map(text);
+    let uses = doors
+        .iter()
+        .flat_map(|text| text.split("\npub use ").skip(1));
+    let names: BTreeSet<&str> = uses
+        .filter_map(|rest| rest.split(';').next())
+        .flat_map(|list| list.split(|c: char| !c.is_alphanumeric()))
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()))
+        .collect();
+    assert!(names.len() > 50, "{names:?}");
+    let engine = files(".rs").into_iter();
+    let engine = engine.filter(|path| path.starts_with("engine/") && path.contains("/src/"));
+    let code: String = engine.map(|path| text(&path)).collect();
+    let bare: Vec<&&str> = names.iter().filter(|name| !is_shown(&code, name)).collect();
+    assert!(bare.is_empty(), "{bare:?} have no example");
+}
+
+/// Whether a type of that name has an example, or none is defined but by a macro.
+fn is_shown(code: &str, name: &str) -> bool {
+    let kinds = ["struct", "enum", "trait"];
+    let mut defined = kinds.iter().flat_map(|kind| {
+        let head = format!("\npub {kind} {name}");
+        let places: Vec<usize> = code.match_indices(&head).map(|(at, _)| at).collect();
+        places.into_iter().filter(move |at| {
+            let next = code[at + head.len()..].chars().next();
+            !next.is_some_and(|c| c.is_alphanumeric() || c == '_')
+        })
+    });
+    let Some(first) = defined.next() else {
+        return true;
+    };
+    let shown = |at: usize| {
+        let above = code[..at].rsplit("\n\n").next().unwrap_or_default();
+        above.contains("/// ```")
+    };
+    shown(first) || defined.any(shown)
+}
+
+#[test]
 fn every_type_of_the_glossary_is_in_the_code() {
     let code: String = files(".rs").iter().map(|path| text(path)).collect();
     let is_there = |name: &str| {

@@ -75,6 +75,14 @@ impl JobOutcome {
 }
 
 /// What the finished subtasks of one vertex counted.
+///
+/// ```
+/// # use sameriver_cluster::VertexMetrics;
+/// fn line(vertex: &VertexMetrics) -> String {
+///     let (records, subtasks) = (vertex.records_in(), vertex.subtasks.len());
+///     format!("{}: {records} records in {subtasks} subtasks", vertex.name)
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VertexMetrics {
     /// Which vertex.

@@ -60,6 +60,14 @@ pub fn collect_url(name: &str) -> String {
 }
 
 /// Why collected records cannot be taken; `Debug` shows what `Display` does.
+///
+/// ```
+/// use sameriver_connectors::{CollectError, CollectedResults};
+/// let nothing = CollectedResults::new();
+/// let error = nothing.take::<u64>("totals").expect_err("no job has run");
+/// assert!(matches!(error, CollectError::Unknown { .. }));
+/// assert!(error.to_string().contains("nothing is collected as totals"));
+/// ```
 #[derive(Error)]
 pub enum CollectError {
     /// No sink of that name has run, or its records were taken before.

@@ -60,6 +60,13 @@ impl JobVertex {
 }
 
 /// The stream graph after chaining: vertices are chains.
+///
+/// ```
+/// use sameriver_graph::JobGraph;
+/// fn draw(graph: &JobGraph, for_a_page: bool) -> String {
+///     if for_a_page { graph.to_graphviz() } else { graph.to_text() }
+/// }
+/// ```
 pub struct JobGraph {
     plan: JobPlan,
     vertices: Vec<JobVertex>,

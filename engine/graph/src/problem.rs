@@ -8,6 +8,12 @@ use thiserror::Error;
 use crate::operator::OperatorKind;
 
 /// Something that keeps a graph from running.
+///
+/// ```
+/// use sameriver_graph::GraphProblem;
+/// let problem = GraphProblem::NoSource { job: "clicks".to_owned() };
+/// assert!(problem.to_string().contains("start with `env.source(name, ..)`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GraphProblem {
     /// Nothing would ever happen.

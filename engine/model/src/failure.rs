@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 use crate::id::SubtaskId;
 
 /// What to do about a failure.
+///
+/// ```
+/// use sameriver_model::failure::{Failure, FailureKind};
+/// fn is_worth_another_try(failure: &Failure) -> bool {
+///     matches!(failure.kind, FailureKind::Disconnected | FailureKind::Cluster)
+/// }
+/// let failure = Failure::new(FailureKind::BadData, "words.txt line 7 is not UTF-8");
+/// assert!(!is_worth_another_try(&failure));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum FailureKind {
     /// A user's function returned an error or panicked: mend the job or its data.

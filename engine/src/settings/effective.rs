@@ -12,6 +12,13 @@ use toml::de::{DeTable, DeValue};
 use super::{Settings, SettingsError};
 
 /// Where the value of a setting was written.
+///
+/// ```
+/// use sameriver::Origin;
+/// let origin = Origin::File { path: "sameriver.toml".into(), line: 3 };
+/// assert_eq!(origin.to_string(), "sameriver.toml line 3");
+/// assert_eq!(Origin::default(), Origin::Default);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Origin {
     /// Nowhere: it is the default.
@@ -39,6 +46,13 @@ impl fmt::Display for Origin {
 }
 
 /// A line of `settings --print`.
+///
+/// ```
+/// use sameriver::{EffectiveSettings, SettingRow};
+/// let rows: Vec<SettingRow> = EffectiveSettings::new().rows();
+/// let slices = rows.iter().find(|row| row.name == "slice_records");
+/// assert_eq!(slices.map(|row| row.value.as_str()), Some("256"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingRow {
     /// The setting.

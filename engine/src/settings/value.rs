@@ -5,6 +5,17 @@
 use std::time::Duration;
 
 /// A type that a setting can have.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use sameriver::SettingValue;
+/// let pause = Duration::read("\"1500ms\"")?;
+/// assert_eq!(pause, Duration::from_millis(1500));
+/// assert_eq!(Duration::read(&pause.written())?, pause);
+/// assert!(bool::read("maybe").is_err());
+/// # Ok::<(), String>(())
+/// ```
 pub trait SettingValue: Sized {
     /// Reads a value as TOML writes it.
     ///

@@ -4,6 +4,15 @@ use sameriver_model::codec::ordered::OrderedError;
 use thiserror::Error;
 
 /// Why a state cannot be declared.
+///
+/// ```
+/// use sameriver_state::{Declare, DeclareError, ValueState};
+/// fn states(declare: &mut Declare<'_, u64>) -> Result<ValueState<u32>, DeclareError> {
+///     declare.value("count")
+/// }
+/// let error = DeclareError::DeclaredTwice { name: "count".to_owned() };
+/// assert!(error.to_string().contains("give each state of an operator its own name"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DeclareError {
     /// Snapshots find a state by its name.
