@@ -19,7 +19,7 @@ use sameriver_benches::plain::{self, Rows};
 use sameriver_benches::recovery::{Recovery, Trials};
 use sameriver_benches::row::Checksum;
 use sameriver_benches::stopwatch::measure;
-use sameriver_benches::table::{Size, Table};
+use sameriver_benches::table::{Bounds, Size, Table};
 use sameriver_benches::{jobs, text_file};
 
 /// Measures the engine against plain loops over the same records.
@@ -37,6 +37,9 @@ enum What {
         /// Small sizes, no judgement.
         #[arg(long)]
         quick: bool,
+        /// Judge these bounds alone.
+        #[arg(long)]
+        judge: Option<Bounds>,
     },
     /// Verifies row counts and checksums of engine and loops.
     Check {
@@ -83,6 +86,14 @@ enum What {
     },
 }
 
+impl What {
+    /// What is done if nothing is asked for.
+    const TABLE: Self = Self::Table {
+        quick: false,
+        judge: None,
+    };
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum Stream {
     /// The keyed counter.
@@ -99,7 +110,7 @@ enum Stream {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match run(arguments.what.unwrap_or(What::Table { quick: false })) {
+    match run(arguments.what.unwrap_or(What::TABLE)) {
         Ok(missed) if missed.is_empty() => ExitCode::SUCCESS,
         Ok(missed) => {
             for sentence in missed {
@@ -117,10 +128,14 @@ fn main() -> ExitCode {
 /// Does it; gives what does not hold.
 fn run(what: What) -> Result<Vec<String>, BenchError> {
     match what {
-        What::Table { quick } => {
+        What::Table { quick, judge } => {
             let table = Table::measure(if quick { Size::QUICK } else { Size::FULL })?;
             print(&format_args!("{}\n{table}", Origin::here()));
-            Ok(if quick { Vec::new() } else { table.missed() })
+            Ok(if quick {
+                Vec::new()
+            } else {
+                table.missed(judge)
+            })
         }
         What::Check { quick } => {
             check::run(quick, |what, found| {

@@ -15,6 +15,13 @@ use crate::source_head::SourceHead;
 const STEP_BYTES: usize = 64;
 
 /// What has snapshots: a link, and a chain that starts with a source.
+///
+/// # Errors
+/// As every method of [`Consumer`].
+#[expect(
+    clippy::missing_errors_doc,
+    reason = "the trait says it for all of its methods"
+)]
 pub trait Snapshots {
     /// See [`Consumer::barrier`].
     fn cut(&mut self, barrier: Barrier, cx: &mut Context) -> Result<(), OperatorError>;
