@@ -6,7 +6,7 @@
 use std::hash::{Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex};
 
-use sameriver_model::probe::Probe;
+use sameriver_model::probe::{Probe, TimerDeed};
 use sameriver_model::{
     AttemptNumber, ChannelId, CheckpointId, EventTime, KeyHash, SubtaskId, Watermark,
 };
@@ -88,7 +88,7 @@ seen! {
         own { operator }
         copy {
             subtask: SubtaskId, attempt: AttemptNumber, key: KeyHash, time: EventTime,
-            what: &'static str,
+            what: TimerDeed,
         }
     }
     /// A sink committed, or found committed.

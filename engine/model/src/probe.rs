@@ -100,7 +100,7 @@ pub enum Probe<'a> {
         /// The operator's clock.
         watermark: Watermark,
     },
-    /// A timer was set (`set`), has fired (`fired`) or was taken back (`deleted`).
+    /// A timer was set, has fired or was taken back.
     Timer {
         /// The operator.
         operator: &'a str,
@@ -113,7 +113,7 @@ pub enum Probe<'a> {
         /// What it is set for.
         time: EventTime,
         /// What happened.
-        what: &'static str,
+        what: TimerDeed,
     },
     /// A sink committed, or found committed.
     Committed {
@@ -136,6 +136,22 @@ pub enum Probe<'a> {
         /// Its name.
         place: &'static str,
     },
+}
+
+/// What happened to a timer.
+///
+/// ```
+/// use sameriver_model::probe::TimerDeed;
+/// assert_ne!(TimerDeed::Set, TimerDeed::Deleted);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TimerDeed {
+    /// It was set.
+    Set,
+    /// It has fired.
+    Fired,
+    /// It was taken back.
+    Deleted,
 }
 
 /// What looks in from outside; one a thread.

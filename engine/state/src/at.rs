@@ -3,6 +3,7 @@
 //! Invariant: what handles and timers reach through it belongs to the current key. It knows the
 //! clocks only as they stood when the record or timer came.
 
+use sameriver_model::probe::TimerDeed;
 use sameriver_model::{EventTime, Key, KeyHash, ProcessingTime, Watermark};
 
 use crate::error::StateError;
@@ -91,13 +92,13 @@ impl<K: Key> At<'_, K> {
     pub fn timer_at(&mut self, time: impl Into<EventTime>) -> Result<(), StateError> {
         let (timers, time) = (&mut self.state.timers, time.into());
         if timers.register(time, self.key, self.hash, ())? {
-            self.tell("set", time);
+            self.tell(TimerDeed::Set, time);
         }
         Ok(())
     }
 
     #[inline]
-    fn tell(&self, what: &'static str, time: EventTime) {
+    fn tell(&self, what: TimerDeed, time: EventTime) {
         if let Some(owner) = &self.state.owner {
             owner.timer(what, self.hash, time);
         }
@@ -110,7 +111,7 @@ impl<K: Key> At<'_, K> {
     pub fn delete_timer(&mut self, time: impl Into<EventTime>) -> Result<(), StateError> {
         let time = time.into();
         if self.state.timers.delete(time, self.key, &())? {
-            self.tell("deleted", time);
+            self.tell(TimerDeed::Deleted, time);
         }
         Ok(())
     }

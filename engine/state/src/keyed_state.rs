@@ -5,7 +5,7 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
-use sameriver_model::probe::{Probe, observe};
+use sameriver_model::probe::{Probe, TimerDeed, observe};
 use sameriver_model::{
     AttemptNumber, EventTime, Key, KeyGroupRange, KeyHash, MaxParallelism, ProcessingTime,
     RestoredState, SectionWriter, SubtaskId, Uid, Watermark,
@@ -97,9 +97,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Tells the observer of a timer: `set`, `fired` or `deleted`.
+    /// Tells the observer of a timer.
     #[inline]
-    pub fn timer(&self, what: &'static str, key: KeyHash, time: EventTime) {
+    pub fn timer(&self, what: TimerDeed, key: KeyHash, time: EventTime) {
         observe(&Probe::Timer {
             operator: &self.operator,
             subtask: self.subtask,
@@ -239,7 +239,7 @@ impl<K: Key> KeyedState<K> {
     pub fn pop_timer(&mut self, up_to: Watermark) -> Option<DueTimer<K>> {
         let due = self.timers.pop_due(up_to)?;
         if let Some(owner) = &self.owner {
-            owner.timer("fired", due.hash, due.time);
+            owner.timer(TimerDeed::Fired, due.hash, due.time);
         }
         Some(due)
     }

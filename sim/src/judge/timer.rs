@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sameriver_model::probe::TimerDeed;
 use sameriver_model::{AttemptNumber, CheckpointId, EventTime, SubtaskId, Watermark};
 
 use super::history::{Fact, History, Publications};
@@ -87,18 +88,17 @@ impl<'a> Lineages<'a> {
                 what,
             }) => {
                 let name = (&**operator, key.get(), *time);
-                match *what {
-                    "set" => {
+                match what {
+                    TimerDeed::Set => {
                         self.pending
                             .entry(*attempt)
                             .or_default()
                             .insert(name, *subtask);
                     }
-                    "deleted" => {
+                    TimerDeed::Deleted => {
                         self.pending.entry(*attempt).or_default().remove(&name);
                     }
-                    "fired" => self.fired(name, *subtask, *attempt)?,
-                    _ => {}
+                    TimerDeed::Fired => self.fired(name, *subtask, *attempt)?,
                 }
                 Ok(())
             }
@@ -176,7 +176,7 @@ mod tests {
     use super::super::history::by_hand::{attempt, checkpoint, history, published, subtask};
     use super::*;
 
-    fn timer_of(ordinal: u32, time: i64, what: &'static str) -> Fact {
+    fn timer_of(ordinal: u32, time: i64, what: TimerDeed) -> Fact {
         Fact::Said(Seen::Timer {
             operator: "carts".into(),
             subtask: subtask(1, 0),
@@ -188,11 +188,11 @@ mod tests {
     }
 
     fn set(ordinal: u32, time: i64) -> Fact {
-        timer_of(ordinal, time, "set")
+        timer_of(ordinal, time, TimerDeed::Set)
     }
 
     fn fired(ordinal: u32, time: i64) -> Fact {
-        timer_of(ordinal, time, "fired")
+        timer_of(ordinal, time, TimerDeed::Fired)
     }
 
     fn clock(ordinal: u32, millis: i64) -> Fact {
@@ -249,7 +249,7 @@ mod tests {
     fn a_timer_that_fires_twice_or_after_it_was_deleted_is_found() {
         let twice = vec![set(1, 5), clock(1, 9), fired(1, 5), fired(1, 5)];
         assert!(judged(twice).is_err_and(|e| e.contains("not pending")));
-        let deleted = timer_of(1, 5, "deleted");
+        let deleted = timer_of(1, 5, TimerDeed::Deleted);
         let deleted = vec![set(1, 5), deleted, clock(1, 9), fired(1, 5)];
         assert!(judged(deleted).is_err_and(|e| e.contains("not pending")));
     }

@@ -5,9 +5,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef, JobRecord, RecordStatus};
+use sameriver_model::probe::TimerDeed;
 use sameriver_model::{
-    AttemptNumber, ChannelId, CheckpointId, EdgeId, EventTime, KeyHash, SubtaskId, SubtaskIndex,
-    VertexId, Watermark,
+    AttemptNumber, ChannelId, CheckpointId, EdgeId, EventTime, FileHandle, KeyHash, MaxParallelism,
+    ProcessingTime, SubtaskId, SubtaskIndex, VertexId, Watermark,
 };
 use sameriver_runtime::Monotonic;
 
@@ -15,7 +17,8 @@ use super::defect;
 use crate::finding::Finding;
 use crate::judge::{
     self, Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,
-    Invariant, Legal, LivenessBounds, Look, Sighting, StoreEvent, VisibleItem, WentThrough,
+    Invariant, Legal, LivenessBounds, Look, Sighting, StoreEvent, StoreFormat, VisibleItem,
+    WentThrough, Windowed,
 };
 use crate::life::Generation;
 use crate::probe_log::Seen;
@@ -25,15 +28,18 @@ type Verdict = Result<Compared, Finding>;
 type Show = fn(bool) -> Verdict;
 
 pub(super) fn prove() -> Result<(), Finding> {
-    let shown: [(Invariant, Show); 11] = [
+    let shown: [(Invariant, Show); 14] = [
         (Invariant::Output, output),
         (Invariant::Visible, visible),
         (Invariant::Cut, cut),
         (Invariant::Fold, fold),
         (Invariant::Commit, commit),
+        (Invariant::Deposed, deposed),
         (Invariant::Watermark, watermark),
+        (Invariant::Window, window),
         (Invariant::Timer, timer),
         (Invariant::Conservation, conservation),
+        (Invariant::Metadata, metadata),
         (Invariant::Storage, storage),
         (Invariant::Running, liveness),
         (Invariant::Compared, vacuity),
@@ -121,6 +127,34 @@ fn commit(right: bool) -> Verdict {
     judge::commit(&history((!right).then_some(committed)))
 }
 
+/// Somebody commits what is not published, as the newest attempt or behind a newer one.
+fn deposed(right: bool) -> Verdict {
+    let attempt = |ordinal| AttemptNumber::of_epoch(1, ordinal);
+    let started = |ordinal| Seen::AttemptStarted {
+        attempt: attempt(ordinal),
+        from: None,
+    };
+    let committed = Seen::Committed {
+        operator: "sink".into(),
+        what: "part".into(),
+        attempt: attempt(if right { 2 } else { 1 }),
+        checkpoint: CheckpointId::new(1),
+    };
+    let history = history([started(1), started(2), committed]);
+    judge::deposed(&history, &[], FOLDER, FORMAT)
+}
+
+/// A record of the log names the metadata of a checkpoint that is there, or not.
+fn metadata(right: bool) -> Verdict {
+    let created = |path: &str, bytes: &'static [u8]| {
+        let path = format!("{FOLDER}{path}");
+        store_event(path, Deed::Created(Bytes::from_static(bytes)))
+    };
+    let named = right.then(|| created(METADATA, METADATA.as_bytes()));
+    let events: Vec<_> = named.into_iter().chain([created("log/1", b"")]).collect();
+    judge::metadata(&events, FOLDER, FORMAT)
+}
+
 fn watermark(right: bool) -> Verdict {
     let at = |millis| Seen::Watermark {
         operator: "source".into(),
@@ -135,6 +169,25 @@ fn watermark(right: bool) -> Verdict {
     judge::watermark(&history([at(10), at(if right { 20 } else { 5 })]), legal)
 }
 
+/// The only window has the total of its records, or another one.
+fn window(right: bool) -> Verdict {
+    let clock = Seen::Watermark {
+        operator: "totals".into(),
+        subtask: subtask(),
+        attempt: AttemptNumber::of_epoch(1, 1),
+        watermark: Watermark::at(EventTime::from_millis(10)),
+    };
+    let windowed = Windowed {
+        operator: "totals".to_owned(),
+        length_millis: 10,
+        lateness_millis: 0,
+        input: vec![("a", 3, 5), ("a", 4, 7)],
+        late: Vec::new(),
+        panes: vec![("a", 0, if right { 12 } else { 7 })],
+    };
+    judge::window(&history([clock]), &windowed)
+}
+
 fn timer(right: bool) -> Verdict {
     let timer = |what| Seen::Timer {
         operator: "process".into(),
@@ -144,7 +197,7 @@ fn timer(right: bool) -> Verdict {
         time: EventTime::from_millis(5),
         what,
     };
-    let fired = (!right).then(|| timer("fired"));
+    let fired = (!right).then(|| timer(TimerDeed::Fired));
     judge::timer(&history(fired), false)
 }
 
@@ -154,13 +207,7 @@ fn conservation(right: bool) -> Verdict {
 }
 
 fn storage(right: bool) -> Verdict {
-    let event = |deed| StoreEvent {
-        at: second(1),
-        node: "n".into(),
-        generation: Generation::FIRST,
-        path: "object".to_owned(),
-        deed,
-    };
+    let event = |deed| store_event("object".to_owned(), deed);
     let read = if right { "bytes" } else { "other" };
     judge::storage(&[
         event(Deed::Created(Bytes::from_static(b"bytes"))),
@@ -204,6 +251,62 @@ fn vacuity(right: bool) -> Verdict {
         invariant: Invariant::Compared,
         items: compared,
     })
+}
+
+fn store_event(path: String, deed: Deed) -> StoreEvent {
+    StoreEvent {
+        at: second(1),
+        node: "n".into(),
+        generation: Generation::FIRST,
+        path,
+        deed,
+    }
+}
+
+/// The folder of a job in a store.
+const FOLDER: &str = "job/";
+/// The metadata of the only checkpoint: its bytes are its name.
+const METADATA: &str = "meta/1-1-c1";
+
+/// Every record names the only checkpoint, which has no state.
+const FORMAT: StoreFormat = StoreFormat {
+    record: |sequence, _| {
+        Ok(JobRecord {
+            sequence,
+            epoch: 1,
+            nonce: 1,
+            job: sameriver_model::JobNonce::new(1),
+            fingerprint: 1,
+            status: RecordStatus::Running,
+            latest: Some(checkpoint()),
+            retained: vec![checkpoint()],
+        })
+    },
+    metadata: |_| {
+        let CheckpointRef { id, attempt, .. } = checkpoint();
+        Ok(CheckpointMetadata {
+            id,
+            attempt,
+            fingerprint: 1,
+            max_parallelism: MaxParallelism::default(),
+            subtasks: Vec::new(),
+            enumerators: Vec::new(),
+            ended: false,
+            created: ProcessingTime::from_millis(0),
+        })
+    },
+};
+
+fn checkpoint() -> CheckpointRef {
+    CheckpointRef {
+        id: CheckpointId::new(1),
+        attempt: AttemptNumber::of_epoch(1, 1),
+        metadata: FileHandle {
+            path: METADATA.to_owned(),
+            length: METADATA.len() as u64,
+            crc: crc32c::crc32c(METADATA.as_bytes()),
+        },
+    }
 }
 
 fn subtask() -> SubtaskId {

@@ -7,6 +7,7 @@ use std::borrow::Borrow;
 use std::sync::Arc;
 
 use sameriver_model::codec::ordered::OrderedError;
+use sameriver_model::probe::TimerDeed;
 use sameriver_model::{Batch, Element, KeyHash, MaxParallelism, SectionWriter, Uid, Watermark};
 use sameriver_state::{
     HeapTable, RestoreError, StateAddress, StateDescriptor, StateError, StateKind, TimerStore,
@@ -157,7 +158,7 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
                 if new {
                     let registered = timers.register(window.last_instant(), key, hash, ());
                     registered.map_err(Cause::State)?;
-                    owner.timer("set", hash, window.last_instant());
+                    owner.timer(TimerDeed::Set, hash, window.last_instant());
                 }
                 Ok(())
             })
@@ -170,7 +171,7 @@ impl<T: Element, S: SelectKey<T>, A: Aggregate<T>> WindowOperator<T, S, A> {
             let Some(due) = self.timers.pop_due(up_to) else {
                 return false;
             };
-            self.clock.owner.timer("fired", due.hash, due.time);
+            self.clock.owner.timer(TimerDeed::Fired, due.hash, due.time);
             let window = self.assigner.assign(due.time);
             let key: &S::View = due.key.borrow();
             let panes = self.panes.get_mut(due.hash, key);
