@@ -61,8 +61,8 @@ pub use fault::{
 pub use finding::{Finding, FindingKind};
 pub use finding_list::{FindingList, ListedFinding};
 pub use job::{
-    CHECKPOINTS, CRASH_POINTS, DiskUse, JobFunction, Phases, Promised, Ran, STORE_FORMAT,
-    SimCluster, SimJob, draw_class, draw_lasting_settings, draw_settings,
+    CHECKPOINTS, CRASH_POINTS, DiskUse, FILE_CHECKPOINTS, JobFunction, Phases, Promised, Ran,
+    STORE_FORMAT, SimCluster, SimJob, draw_class, draw_lasting_settings, draw_modes, draw_settings,
 };
 pub use judge::{
     Account, AfterHealing, Compared, CutMode, DeclaredOrder, Deed, Fact, FoldStep, History,

@@ -17,6 +17,7 @@ use crate::fault::Board;
 use crate::ledger::Ledger;
 use crate::life::{Generation, Life, NodeId};
 use crate::models::Blobs;
+use crate::models::file_store::{self, Cause};
 use crate::net::Net;
 use crate::node_site::{NodeClock, NodeSite};
 use crate::node_world::NodeWorld;
@@ -195,12 +196,18 @@ impl SimWorld {
         self.trace(site.id(), Event::Crash, site.generation().get(), || {
             name.to_owned()
         });
+        let life = Life::current(&site);
         site.end_generation();
         site.set_up(false);
         site.set_paused(false);
         lock(&site.disk).cut_power();
         if let Some(volume) = self.find_site(VOLUME) {
-            lock(&volume.disk).cut_power_of(site.id());
+            let changed = {
+                let mut disk = lock(&volume.disk);
+                disk.cut_power_of(site.id());
+                disk.take_changed()
+            };
+            file_store::note_changes(self, &life, Cause::PowerCut, changed);
         }
         let tasks = std::mem::take(&mut *lock(&site.tasks));
         let futures: Vec<_> = tasks

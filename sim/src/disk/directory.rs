@@ -41,6 +41,15 @@ impl Change {
         }
     }
 
+    /// All paths whose names it changes.
+    fn paths(&self) -> impl Iterator<Item = &str> {
+        let from = match self {
+            Self::Rename(from, _) => Some(from.as_str()),
+            Self::Bind(..) | Self::Remove(_) => None,
+        };
+        from.into_iter().chain([self.path()])
+    }
+
     /// Whether it makes a folder above one of these paths.
     fn makes_folder_of(&self, paths: &[String]) -> bool {
         let Self::Bind(folder, Name::Directory) = self else {
@@ -67,6 +76,8 @@ pub(super) struct Directory {
     durable: BTreeMap<String, Name>,
     journal: Vec<Entry>,
     changes: u64,
+    /// The paths whose names have changed, if somebody asks for them.
+    touched: Option<BTreeSet<String>>,
 }
 
 impl Directory {
@@ -123,8 +134,24 @@ impl Directory {
         self.change(writer, Change::Rename(from.to_owned(), to.to_owned()));
     }
 
+    /// From now on, keeps the paths of the names that change.
+    pub(super) fn watch(&mut self) {
+        self.touched.get_or_insert_default();
+    }
+
+    /// The paths of the names that have changed since the last call; none unless watched.
+    pub(super) fn take_touched(&mut self) -> BTreeSet<String> {
+        self.touched
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
+    }
+
     fn change(&mut self, writer: NodeId, change: Change) {
         apply(&mut self.names, &change);
+        if let Some(touched) = &mut self.touched {
+            touched.extend(change.paths().map(str::to_owned));
+        }
         self.changes += 1;
         self.journal.push(Entry {
             ordinal: self.changes,
@@ -164,7 +191,7 @@ impl Directory {
             apply(&mut self.durable, &entry.change);
         }
         drop_orphans(&mut self.durable);
-        self.names.clone_from(&self.durable);
+        self.set_names(self.durable.clone());
     }
 
     /// The power of one writer goes: keeps some first part of what it changed, and all that others
@@ -190,11 +217,23 @@ impl Directory {
                 self.journal.push(entry);
             }
         }
-        self.names.clone_from(&self.durable);
+        let mut names = self.durable.clone();
         for entry in &self.journal {
-            apply(&mut self.names, &entry.change);
+            apply(&mut names, &entry.change);
         }
-        drop_orphans(&mut self.names);
+        drop_orphans(&mut names);
+        self.set_names(names);
+    }
+
+    /// These are the names that a power cut has left.
+    fn set_names(&mut self, names: BTreeMap<String, Name>) {
+        let before = std::mem::replace(&mut self.names, names);
+        let Some(touched) = &mut self.touched else {
+            return;
+        };
+        let all = before.keys().chain(self.names.keys());
+        let changed = all.filter(|path| before.get(*path) != self.names.get(*path));
+        touched.extend(changed.cloned());
     }
 
     /// The names in a folder, in byte order.

@@ -13,7 +13,7 @@ mod model;
 mod node_disk;
 mod node_files;
 
-pub(crate) use model::DiskModel;
+pub(crate) use model::{DiskModel, normalise};
 pub(crate) use node_disk::NodeDisk;
 pub use node_files::NodeFiles;
 

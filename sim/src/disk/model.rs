@@ -62,6 +62,16 @@ impl DiskModel {
     pub(crate) fn add_shared_folder(&mut self) {
         let made = self.preload_directory(super::SHARED_FOLDER);
         made.expect("a new disk has room for a folder");
+        self.directory.watch();
+    }
+
+    /// The paths of the shared disk whose names have changed since the last call, each with the
+    /// bytes of its file, if one has that name now.
+    pub(crate) fn take_changed(&mut self) -> Vec<(String, Option<Vec<u8>>)> {
+        let touched = self.directory.take_touched().into_iter();
+        touched
+            .map(|path| (path.clone(), self.file(&path)))
+            .collect()
     }
 
     pub(super) fn delay(&mut self, cost: Cost) -> u64 {
@@ -330,7 +340,7 @@ impl DiskModel {
 
 /// A path as the model keeps it: names joined by `/`, without `.` and `..`; the root of an
 /// absolute path is the working directory.
-pub(super) fn normalise(path: &Path) -> String {
+pub(crate) fn normalise(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for component in path.components() {
         match component {

@@ -18,6 +18,7 @@ use super::{SHARED_FOLDER, VOLUME, is_shared};
 use crate::counters::lock;
 use crate::fault::{DiskFailure, DiskVerdict, DiskWish, FaultFamily};
 use crate::life::{Life, NodeId};
+use crate::models::file_store::{self, Cause};
 use crate::node_site::NodeSite;
 use crate::sim_world::SimWorld;
 use crate::trace::Event;
@@ -118,7 +119,9 @@ impl NodeDisk {
             Some(DiskFailure::Eio) => Err(eio()),
             Some(DiskFailure::FsyncLost) | None => work(&mut disk, verdict),
         };
+        let changed = disk.take_changed();
         drop(disk);
+        file_store::note_changes(&self.world, &self.life, Cause::Asked, changed);
         self.count_full(&worked);
         let now = self.world.now_nanos();
         let begin = busy.map_or(now, |busy| busy.load(Ordering::Relaxed).max(now));

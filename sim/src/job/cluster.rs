@@ -146,9 +146,11 @@ impl SimCluster {
         let end = processes.end();
         watching.ended(processes.ended_at(sim, &nodes));
         watching.look();
-        let ran = watching.close(&folder, &self.faults, end)?;
+        let store = (self.settings.checkpoints.as_str(), folder.as_str());
+        let ran = watching.close(store, &self.faults, end)?;
         Ok(Ran {
             given_up: failed,
+            restarts_max: super::settings::restarts_max(&self.settings),
             bounds,
             ..ran
         })

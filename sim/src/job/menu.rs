@@ -1,12 +1,13 @@
 //! What may go wrong in a simulated cluster, and the draw of what does.
 //!
 //! Invariant: a crash is armed only where the job passes: places of files only if it writes some.
-//! A disk loses its space only if the job writes there.
+//! A disk loses its space only if the job, or its checkpoints, are written there.
 
 use sameriver::Settings;
 
 use super::cluster::{SimCluster, leader_timeout};
 use super::phases::Phases;
+use super::settings::keeps_files;
 use crate::VOLUME;
 use crate::fault::{Class, FaultFamily, FaultScript, TargetKind, Targets};
 
@@ -61,18 +62,22 @@ impl SimCluster {
         } else {
             &[]
         };
-        let written = disks.writes_shared.then(|| VOLUME.to_owned());
+        let on_files = keeps_files(settings);
+        let written = (disks.writes_shared || on_files).then(|| VOLUME.to_owned());
         Targets {
             wipeable: nodes.clone(),
             read_disks: read.to_vec(),
             disks: written.into_iter().collect(),
             nodes,
-            store: true,
+            store: !on_files,
             crash_points: crash_points(disks),
             timeouts: vec![
                 settings.heartbeat_timeout,
                 settings.checkpoint_timeout,
                 leader_timeout(settings),
+                settings.registration_timeout,
+                settings.deploy_timeout,
+                settings.cancellation_timeout,
             ],
         }
     }
@@ -89,7 +94,8 @@ impl SimCluster {
         let targets = Self::targets(settings, masters, disks);
         let draw = |seed| FaultScript::draw(seed, class, &targets, phases.window());
         let drawn = (0..REDRAWS_MAX).map(|redraw| draw(seed ^ redraw << 40));
-        let mut scripts = drawn.filter(|script| class == Class::Calm || will_be_felt(script));
+        let is_felt = |script: &FaultScript| will_be_felt(script, keeps_files(settings));
+        let mut scripts = drawn.filter(|script| class == Class::Calm || is_felt(script));
         scripts.next().unwrap_or_else(|| draw(seed))
     }
 }
@@ -112,20 +118,21 @@ fn crash_points(disks: DiskUse) -> Vec<String> {
 
 /// Whether faults of a script meet somebody: doors only matter to those who come, many links carry
 /// little, and many jobs write little.
-fn will_be_felt(script: &FaultScript) -> bool {
-    let count = |is_one: fn(FaultFamily) -> bool| {
+fn will_be_felt(script: &FaultScript, on_files: bool) -> bool {
+    let count = |is_one: &dyn Fn(FaultFamily) -> bool| {
         let episodes = script.0.iter();
         episodes.filter(|episode| is_one(episode.family)).count()
     };
-    let of_nodes_or_store = count(|family| match family.target_kind() {
+    let of_nodes_or_store = count(&|family| match family.target_kind() {
         TargetKind::Node => !matches!(
             family,
             FaultFamily::ConnectRefused | FaultFamily::ConnectHang | FaultFamily::ClockJump
         ),
         TargetKind::Store => true,
-        TargetKind::Link | TargetKind::Disk => false,
+        TargetKind::Disk => on_files,
+        TargetKind::Link => false,
     });
-    let of_links = count(|family| family.target_kind() == TargetKind::Link);
+    let of_links = count(&|family| family.target_kind() == TargetKind::Link);
     of_nodes_or_store >= 1 || of_links >= LINK_EPISODES_MIN
 }
 

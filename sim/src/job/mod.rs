@@ -28,7 +28,9 @@ pub use cluster::SimCluster;
 pub use menu::{CRASH_POINTS, DiskUse};
 pub use phases::Phases;
 pub use ran::{Promised, Ran, STORE_FORMAT};
-pub use settings::{CHECKPOINTS, draw_class, draw_lasting_settings, draw_settings};
+pub use settings::{
+    CHECKPOINTS, FILE_CHECKPOINTS, draw_class, draw_lasting_settings, draw_modes, draw_settings,
+};
 
 /// A job function that every node runs for itself.
 pub type JobFunction = Arc<dyn Fn(&mut Environment) -> Result<(), BuildError> + Send + Sync>;

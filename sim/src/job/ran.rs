@@ -15,9 +15,10 @@ use crate::VOLUME;
 use crate::fault::FaultScript;
 use crate::finding::Finding;
 use crate::judge::{
-    self, AfterHealing, Compared, CutMode, Fact, History, Legal, LivenessBounds, Look, StoreEvent,
-    StoreFormat, VisibleItem,
+    self, AfterHealing, Compared, CutMode, Deed, Fact, History, Legal, LivenessBounds, Look,
+    StoreEvent, StoreFormat, VisibleItem,
 };
+use crate::life::Generation;
 use crate::probe_log::Seen;
 use crate::sim_world::{SUPERVISOR, SimWorld};
 use crate::tally::Figures;
@@ -40,6 +41,8 @@ pub struct Ran {
     pub end: Option<JobEnd>,
     /// Why the job has given up, if it has.
     pub given_up: Option<Finding>,
+    /// How many restarts the job may have before it gives up, if it ever does.
+    pub restarts_max: Option<u32>,
     /// What the engine said and the store got.
     pub history: History,
     /// What the store was asked for.
@@ -79,16 +82,21 @@ impl Ran {
         let (history, store, folder) = (&self.history, &self.store, &self.folder);
         let finished = self.end == Some(JobEnd::Finished);
         let mut compared = vec![
+            // First of all: what the others believe of the store rests on it.
+            judge::storage(store)?,
             judge::cut(history, promised.cut)?,
             judge::deposed(history, store, folder, STORE_FORMAT)?,
             judge::commit(history)?,
             judge::watermark(history, promised.legal)?,
             judge::timer(history, finished)?,
             judge::metadata(store, folder, STORE_FORMAT)?,
-            judge::storage(store)?,
         ];
         if let Some(given_up) = &self.given_up {
-            return Err(given_up.clone());
+            if !self.failed_as_it_had_to() {
+                return Err(given_up.clone());
+            }
+            compared.extend(self.judge_visible()?);
+            return Ok(compared);
         }
         compared.push(judge::liveness(&self.after, &self.bounds)?);
         match &self.end {
@@ -96,10 +104,31 @@ impl Ran {
             Some(end) => return Err(Finding::safety(format!("the job has {end}"))),
             None => return Err(Finding::liveness("no job master gave an outcome")),
         }
-        if let Some((below, looks)) = &self.looks {
-            compared.push(judge::visible(history, looks, below)?);
-        }
+        compared.extend(self.judge_visible()?);
         Ok(compared)
+    }
+
+    fn judge_visible(&self) -> Result<Option<Compared>, Finding> {
+        let looks = self.looks.as_ref();
+        let judged = looks.map(|(below, looks)| judge::visible(&self.history, looks, below));
+        judged.transpose()
+    }
+
+    /// Whether the job has given up since it had all the restarts that its settings allow, under
+    /// one leader; what it has put out until then must be legal all the same.
+    pub fn failed_as_it_had_to(&self) -> bool {
+        let (Some(restarts), true) = (self.restarts_max, self.given_up.is_some()) else {
+            return false;
+        };
+        let granted = self.history.facts().filter_map(|(_, fact)| match fact {
+            Fact::Said(Seen::AttemptStarted { attempt, .. }) => Some(attempt.epoch()),
+            Fact::Said(_) | Fact::Published(_) => None,
+        });
+        let mut by_epoch: BTreeMap<u32, u32> = BTreeMap::new();
+        granted.for_each(|epoch| *by_epoch.entry(epoch).or_default() += 1);
+        let last = by_epoch.last_key_value();
+        let has_restarted = last.is_some_and(|(_, attempts)| *attempts > restarts);
+        has_restarted && self.figures.effects.any()
     }
 }
 
@@ -181,12 +210,13 @@ impl Watching {
     /// [`Finding`] when a record of the job log cannot be read.
     pub(super) fn close(
         mut self,
-        folder: &str,
+        (url, folder): (&str, &str),
         faults: &FaultScript,
         end: Option<JobEnd>,
     ) -> Result<Ran, Finding> {
         let sim = self.sim.clone();
-        let store = StoreEvent::of(sim.blobs(super::settings::CHECKPOINTS).history());
+        let mut store = StoreEvent::of(sim.blobs(url).history());
+        store.extend(self.left_on_disk(url));
         let published = judge::publications(&store, folder, STORE_FORMAT);
         let published =
             published.map_err(|error| Finding::breach(judge::Invariant::Metadata, error))?;
@@ -199,6 +229,7 @@ impl Watching {
         Ok(Ran {
             end,
             given_up: None,
+            restarts_max: None,
             figures: figures(&sim, &history, faults),
             history,
             store,
@@ -214,6 +245,26 @@ impl Watching {
                 attempts: u32::MAX,
             },
         })
+    }
+
+    /// What whoever looks at a store of files at the end reads there.
+    fn left_on_disk(&self, url: &str) -> Vec<StoreEvent> {
+        let Some(folder) = url.strip_prefix("file:") else {
+            return Vec::new();
+        };
+        let names = self.sim.blobs(url).objects().into_keys();
+        let files = self.sim.files(VOLUME);
+        let read = names.filter_map(|path| {
+            let answer = files.read(format!("{folder}/{path}"))?.into();
+            Some(StoreEvent {
+                at: self.sim.now(),
+                node: SUPERVISOR.into(),
+                generation: Generation::FIRST,
+                path,
+                deed: Deed::Read { offset: 0, answer },
+            })
+        });
+        read.collect()
     }
 
     fn after_healing(&mut self, history: &History) {

@@ -4,13 +4,21 @@
 
 use std::time::Duration;
 
-use sameriver::{Restart, Settings};
+use sameriver::{CheckpointMode, Restart, Settings};
 use sameriver_runtime::RandomStream;
 
 use crate::fault::Class;
 
-/// Where a simulated job keeps its checkpoints.
+/// Where a simulated job keeps its checkpoints, mostly: in a store of objects.
 pub const CHECKPOINTS: &str = "blob://checkpoints";
+/// Where the other jobs keep them: in files, on the disk that all nodes share.
+pub const FILE_CHECKPOINTS: &str = "file:data/checkpoints";
+/// So many jobs of a thousand keep their checkpoints in files.
+const FILES_PER_MILLE: u32 = 250;
+/// So many jobs of a thousand, of those that can be judged then, count records at least once.
+const REPEATS_PER_MILLE: u32 = 150;
+/// More restarts than any run has.
+const ENOUGH_RESTARTS: u32 = 1_000_000;
 
 /// Draws settings of a job without checkpoints: down to one record a batch and one batch a channel.
 pub fn draw_settings(random: &mut RandomStream) -> Settings {
@@ -51,8 +59,7 @@ pub fn draw_lasting_settings(random: &mut RandomStream) -> Settings {
     } else {
         Duration::ZERO
     };
-    Settings {
-        checkpoints: CHECKPOINTS.to_owned(),
+    let settings = Settings {
         checkpoint_interval: interval,
         checkpoint_timeout: millis(random, 1_000, 20_000),
         checkpoint_min_pause: min_pause,
@@ -75,7 +82,59 @@ pub fn draw_lasting_settings(random: &mut RandomStream) -> Settings {
         checkpoint_bytes: u64::from(pick(random, &[0, 0, 0, 2_000])),
         checkpoint_markers: random.chance(250),
         ..settings
+    };
+    Settings {
+        checkpoints: if random.chance(FILES_PER_MILLE) {
+            FILE_CHECKPOINTS.to_owned()
+        } else {
+            CHECKPOINTS.to_owned()
+        },
+        ..settings
     }
+}
+
+/// Draws what else a user may choose: what a checkpoint promises, if `may_repeat` says that there
+/// is a way to judge a job whose records count more than once, and what follows a failure.
+///
+/// ```
+/// use sameriver::{Settings, runtime::RandomStream};
+/// let mut settings = Settings::default();
+/// sameriver_sim::draw_modes(&mut settings, true, &mut RandomStream::named(7, "modes"));
+/// assert!(settings.validate().is_ok());
+/// ```
+pub fn draw_modes(settings: &mut Settings, may_repeat: bool, random: &mut RandomStream) {
+    if random.chance(REPEATS_PER_MILLE) && may_repeat {
+        settings.checkpoint_mode = CheckpointMode::AtLeastOnce;
+    }
+    let few = pick(random, &[1, 2, 3]);
+    let (restart, attempts) = match random.below(100) {
+        0..8 => (Restart::FixedDelay, ENOUGH_RESTARTS),
+        8..16 => (Restart::FailureRate, ENOUGH_RESTARTS),
+        16..18 => (Restart::Never, 0),
+        18..20 => (Restart::FixedDelay, few),
+        20..22 => (Restart::FailureRate, few),
+        _ => return,
+    };
+    settings.restart = restart;
+    if attempts > 0 {
+        settings.restart_attempts = attempts;
+    }
+}
+
+/// How many restarts the job may have before it gives up; `None` for more than there will be.
+pub(crate) fn restarts_max(settings: &Settings) -> Option<u32> {
+    match settings.restart {
+        Restart::Never => Some(0),
+        Restart::FixedDelay | Restart::FailureRate => {
+            Some(settings.restart_attempts).filter(|attempts| *attempts < ENOUGH_RESTARTS)
+        }
+        Restart::ExponentialDelay => None,
+    }
+}
+
+/// Whether checkpoints are files on the disk that all nodes share.
+pub(crate) fn keeps_files(settings: &Settings) -> bool {
+    settings.checkpoints.starts_with("file:")
 }
 
 /// Draws how much of the fault menu a seed gets.
@@ -104,7 +163,8 @@ mod tests {
     #[test]
     fn whatever_is_drawn_fits_together() {
         for seed in 0..2_000 {
-            let settings = draw_lasting_settings(&mut RandomStream::named(seed, "settings"));
+            let mut settings = draw_lasting_settings(&mut RandomStream::named(seed, "settings"));
+            draw_modes(&mut settings, true, &mut RandomStream::named(seed, "modes"));
             assert_eq!(
                 settings.validate().map_err(|e| e.to_string()),
                 Ok(()),

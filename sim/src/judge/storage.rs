@@ -1,13 +1,13 @@
 //! I16: bytes acknowledged as durable can be read.
 //!
 //! Invariant: a shadow copy is kept of what was created; an answer with other bytes is a breach,
-//! an error is not.
+//! an error is not. What somebody was told is there outlives every power cut.
 
 use super::store::{Deed, StoreEvent};
 use super::{Compared, Invariant};
 use crate::finding::Finding;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares every answer of the store with what was created.
 ///
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 /// [`Finding`] with the first answer of other bytes, or of bytes that nobody created.
 pub fn storage(events: &[StoreEvent]) -> Result<Compared, Finding> {
     let mut shadow = BTreeMap::new();
+    let (mut promised, mut removed) = (BTreeSet::new(), BTreeSet::new());
     let mut items = 0;
     for event in events {
         let path = event.path.as_str();
@@ -26,6 +27,32 @@ pub fn storage(events: &[StoreEvent]) -> Result<Compared, Finding> {
             }
             Deed::Removed => {
                 shadow.remove(path);
+                promised.remove(path);
+                removed.insert(path);
+            }
+            Deed::Returned(bytes) => {
+                shadow.insert(path, bytes);
+            }
+            Deed::Lost => {
+                shadow.remove(path);
+                if promised.contains(path) {
+                    return Err(breach(format!(
+                        "{path} was lost with the power of {} at {}, but somebody had been told \
+                         that it is there",
+                        event.node, event.at
+                    )));
+                }
+            }
+            Deed::Promised if shadow.contains_key(path) => {
+                promised.insert(path);
+            }
+            // It may have been removed before the answer came.
+            Deed::Promised if removed.contains(path) => {}
+            Deed::Promised => {
+                return Err(breach(format!(
+                    "{} was told at {} that {path} is there, which nobody created",
+                    event.node, event.at
+                )));
             }
             Deed::Read { offset, answer } => {
                 let Some(bytes) = shadow.get(path) else {
@@ -87,6 +114,29 @@ mod tests {
         assert!(judged(read("a", 1, "bX")).is_err());
         assert!(judged(read("a", 4, "efg")).is_err());
         assert!(judged(read("b", 0, "")).is_err());
+    }
+
+    #[test]
+    fn a_power_cut_may_only_take_what_nobody_was_told_of() {
+        let cut = |told: Option<Deed>| {
+            let created = Deed::Created("abcdef".into());
+            let deeds = [Some(created), told, Some(Deed::Lost)]
+                .into_iter()
+                .flatten();
+            let events: Vec<_> = deeds.map(|deed| event(1, "tm-0", "a", deed)).collect();
+            storage(&events).map(|c| c.items).map_err(|f| f.evidence)
+        };
+        assert_eq!(cut(None), Ok(0));
+        assert!(cut(Some(Deed::Promised)).is_err_and(|e| e.contains("was lost")));
+    }
+
+    #[test]
+    fn a_promise_of_nothing_is_found_and_one_of_a_removed_object_is_not() {
+        assert!(judged(event(2, "tm-0", "b", Deed::Promised)).is_err());
+        let created = event(1, "tm-0", "a", Deed::Created("abcdef".into()));
+        let removed = event(2, "tm-1", "a", Deed::Removed);
+        let told = event(3, "tm-0", "a", Deed::Promised);
+        assert!(storage(&[created, removed, told]).is_ok());
     }
 
     #[test]

@@ -22,6 +22,12 @@ pub enum Deed {
     Created(Bytes),
     /// An object was removed.
     Removed,
+    /// Somebody was told that an object is there for good.
+    Promised,
+    /// A power cut took an object away.
+    Lost,
+    /// A power cut brought a removed object back.
+    Returned(Bytes),
     /// Bytes were read, and the store answered with these.
     Read {
         /// The first byte.
@@ -62,7 +68,28 @@ impl StoreEvent {
                 offset: request.offset,
                 answer: request.body,
             },
-            _other => return None,
+            (BlobRequest::Create | BlobRequest::Finish, BlobOutcome::Promised) => Deed::Promised,
+            (BlobRequest::PowerCut, BlobOutcome::Lost) => Deed::Lost,
+            (BlobRequest::PowerCut, BlobOutcome::Returned) => Deed::Returned(request.body),
+            // What changed nothing, or answered nothing.
+            (
+                BlobRequest::Create
+                | BlobRequest::Upload
+                | BlobRequest::Part
+                | BlobRequest::Finish
+                | BlobRequest::Read
+                | BlobRequest::List
+                | BlobRequest::Remove
+                | BlobRequest::PowerCut,
+                BlobOutcome::Created
+                | BlobOutcome::Exists
+                | BlobOutcome::Done
+                | BlobOutcome::NotFound
+                | BlobOutcome::Failed
+                | BlobOutcome::Promised
+                | BlobOutcome::Lost
+                | BlobOutcome::Returned,
+            ) => return None,
         };
         Some(Self {
             at: request.at,
@@ -114,11 +141,37 @@ impl<'a> StoreWalk<'a> {
                 self.objects.insert(&event.path, bytes);
                 self.appended(&event.path, bytes)
             }
+            Deed::Returned(bytes) => {
+                self.objects.insert(&event.path, bytes);
+                self.appended(&event.path, bytes).map(|_| None)
+            }
+            Deed::Lost => {
+                self.objects.remove(event.path.as_str());
+                self.lost(&event.path).map(|()| None)
+            }
             Deed::Removed => {
                 self.objects.remove(event.path.as_str());
                 Ok(None)
             }
-            Deed::Read { .. } => Ok(None),
+            Deed::Read { .. } | Deed::Promised => Ok(None),
+        }
+    }
+
+    /// If it was the highest record, the one before it is again: nobody was told of the lost one.
+    fn lost(&mut self, path: &str) -> Result<(), String> {
+        let highest = self.highest.as_ref().map(|record| record.sequence);
+        if highest.is_none() || self.sequence(path) != highest {
+            return Ok(());
+        }
+        let records = self.objects.iter().filter_map(|(path, bytes)| {
+            let sequence = self.sequence(path)?;
+            Some((sequence, *path, *bytes))
+        });
+        let before = records.max_by_key(|(sequence, ..)| *sequence);
+        (self.highest, self.reachable) = (None, BTreeSet::new());
+        match before {
+            Some((_, path, bytes)) => self.appended(path, bytes).map(|_| ()),
+            None => Ok(()),
         }
     }
 
@@ -213,6 +266,11 @@ pub fn publications(
     let mut walk = StoreWalk::new(folder, format);
     let mut facts = Vec::new();
     for event in events {
+        if event.deed == Deed::Lost
+            && let Some(lost) = walk.sequence(&event.path)
+        {
+            retract(&mut facts, lost);
+        }
         if walk.take(event)?.is_some()
             && let Some(record) = walk.highest.clone()
         {
@@ -225,6 +283,15 @@ pub fn publications(
         }
     }
     Ok(facts)
+}
+
+/// A record that a power cut took was never there: its writer, who lost that power, had not heard
+/// of it.
+fn retract(facts: &mut Vec<Sighting>, lost: u64) {
+    facts.retain(|seen| match &seen.fact {
+        Fact::Published(record) => record.sequence != lost,
+        Fact::Said(_) => true,
+    });
 }
 
 /// Stores that are written by hand, for the tests of oracles.
@@ -319,5 +386,50 @@ pub(crate) mod by_hand {
             created: ProcessingTime::from_millis(0),
         };
         wire::encode(&metadata).expect("metadata is plain data")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::history::by_hand::attempt;
+    use super::by_hand::{FOLDER, FORMAT, checkpointed, event};
+    use super::*;
+
+    fn lost(sequence: u64) -> StoreEvent {
+        event(9, "jm-0", &format!("log/{sequence:020}"), Deed::Lost)
+    }
+
+    fn published(events: &[StoreEvent]) -> Vec<u64> {
+        let facts = publications(events, FOLDER, FORMAT).expect("every record can be read");
+        let facts = facts.into_iter().filter_map(|seen| match seen.fact {
+            Fact::Published(record) => Some(record.sequence),
+            Fact::Said(_) => None,
+        });
+        facts.collect()
+    }
+
+    #[test]
+    fn a_record_that_a_power_cut_took_was_never_published() {
+        let mut events = checkpointed(1, "jm-0", 1, 1, attempt(1, 1));
+        events.extend(checkpointed(2, "jm-0", 2, 2, attempt(1, 1)));
+        assert_eq!(published(&events), [1, 2]);
+        events.push(lost(2));
+        assert_eq!(published(&events), [1]);
+        events.extend(checkpointed(10, "jm-1", 2, 2, attempt(2, 1)));
+        assert_eq!(published(&events), [1, 2]);
+    }
+
+    #[test]
+    fn the_record_before_a_lost_one_is_the_highest_again() {
+        let mut events = checkpointed(1, "jm-0", 1, 1, attempt(1, 1));
+        events.extend(checkpointed(2, "jm-0", 2, 2, attempt(1, 1)));
+        events.extend([lost(2), lost(1)]);
+        let mut walk = StoreWalk::new(FOLDER, FORMAT);
+        let highest = events.iter().map(|event| {
+            walk.take(event).expect("every record can be read");
+            walk.highest.as_ref().map_or(0, |record| record.sequence)
+        });
+        let highest: Vec<u64> = highest.collect();
+        assert_eq!(highest[highest.len() - 4..], [1, 2, 1, 0]);
     }
 }

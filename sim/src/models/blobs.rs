@@ -31,6 +31,8 @@ pub enum BlobRequest {
     List,
     /// To remove an object.
     Remove,
+    /// For nothing: a power cut has changed what is on the disk of a store of files.
+    PowerCut,
 }
 
 /// What came of a request.
@@ -46,6 +48,12 @@ pub enum BlobOutcome {
     NotFound,
     /// The store failed and did nothing.
     Failed,
+    /// A store of files has answered that the object is there for good.
+    Promised,
+    /// The object is gone: its name was not durable.
+    Lost,
+    /// The object is back: its removal was not durable.
+    Returned,
 }
 
 /// A request that arrived at the store.
@@ -79,6 +87,8 @@ pub(crate) struct Blobs {
     stores: BTreeMap<String, BTreeMap<String, Bytes>>,
     history: Vec<BlobEvent>,
     requests: u64,
+    /// The folders of stores of files, each with the store's URL.
+    folders: BTreeMap<String, String>,
 }
 
 impl Blobs {
@@ -88,6 +98,30 @@ impl Blobs {
 
     pub(super) fn note(&mut self, event: BlobEvent) {
         self.history.push(event);
+    }
+
+    /// Takes the files below a folder of the shared disk as the objects of a store.
+    pub(super) fn watch(&mut self, folder: String, url: &str) {
+        self.folders.insert(folder, url.to_owned());
+    }
+
+    /// The store of files to which a path of the shared disk belongs, and the path in it.
+    pub(super) fn place<'a>(&self, path: &'a str) -> Option<(&str, &'a str)> {
+        let mut folders = self.folders.iter();
+        folders.find_map(|(folder, url)| {
+            let object = path.strip_prefix(folder.as_str())?.strip_prefix('/')?;
+            Some((url.as_str(), object))
+        })
+    }
+
+    /// How many requests are in the history.
+    pub(super) fn noted(&self) -> usize {
+        self.history.len()
+    }
+
+    /// What has happened since there were so many requests in the history.
+    pub(super) fn since(&self, noted: usize) -> &[BlobEvent] {
+        self.history.get(noted..).unwrap_or_default()
     }
 
     /// The number of a new request.

@@ -19,7 +19,7 @@ use crate::arrivals::{ArrivalSchedule, Arrivals};
 use crate::fault::{Class, FaultScript};
 use crate::finding::Finding;
 use crate::job::{
-    CHECKPOINTS, DiskUse, JobFunction, Phases, Promised, SimCluster, draw_class,
+    CHECKPOINTS, DiskUse, FILE_CHECKPOINTS, JobFunction, Phases, Promised, SimCluster, draw_class,
     draw_lasting_settings,
 };
 use crate::judge::{self, CutMode, DeclaredOrder, Legal, WentThrough};
@@ -138,10 +138,10 @@ impl Trial {
             ));
         };
         let store = self.plan(0).settings.checkpoints;
-        if store != CHECKPOINTS {
+        if ![CHECKPOINTS, FILE_CHECKPOINTS].contains(&store.as_str()) {
             return Err(Finding::harness(format!(
-                "the simulation keeps checkpoints at {CHECKPOINTS}, not at {store}: leave the \
-                 setting `checkpoints` alone"
+                "the simulation keeps checkpoints at {CHECKPOINTS} or {FILE_CHECKPOINTS}, not at \
+                 {store}: leave the setting `checkpoints` alone, or choose one of them"
             )));
         }
         let mut trial = self.clone();
