@@ -2,7 +2,7 @@
 //! reports what the slots say. Outlives job masters: when one is lost, nothing of its attempt goes
 //! on, and the next one is looked for.
 //!
-//! Reading order: this file → `link` → `hosting` → `carrier` → `restoring`.
+//! Reading order: this file → `link` → `hosting` → `stopping` → `carrier` → `restoring`.
 //!
 //! Invariant: when it returns, every slot, connection and task that it started has ended, or is
 //! named in the error. It deploys from its own graph; a subtask that it cannot place is reported as
@@ -30,6 +30,7 @@ mod hosting;
 mod link;
 mod restoring;
 mod slot_report;
+mod stopping;
 
 pub use error::TaskManagerError;
 use hosting::{Distrusted, Hosted, Hosting, Site};
@@ -189,7 +190,9 @@ impl TaskManager {
         let served = loop {
             self.on_tick().await;
             self.report().await;
-            self.seek_if_clear();
+            if let Err(stuck) = self.seek_if_clear() {
+                break Err(stuck);
+            }
             let tick = self.tick();
             let next = sameriver_runtime::select! {
                 Some(incoming) = inputs.from_master.recv() => self.on_master(incoming).await,
@@ -237,9 +240,20 @@ impl TaskManager {
         served.and(stopped).and(closed).and(ended)
     }
 
-    fn seek_if_clear(&mut self) {
-        if !matches!(self.link, Link::Cut) || !self.hosting.is_clear() {
-            return;
+    fn seek_if_clear(&mut self) -> Result<(), TaskManagerError> {
+        if !matches!(self.link, Link::Cut) {
+            return Ok(());
+        }
+        if !self.hosting.is_clear() {
+            let stuck = self.hosting.stuck();
+            let stuck = stuck.filter(|(_, until)| *until <= self.now());
+            return stuck.map_or(Ok(()), |(slot, _)| {
+                Err(TaskManagerError::Stuck {
+                    task_manager: self.index,
+                    slot,
+                    within: self.settings.registration_timeout,
+                })
+            });
         }
         let seeker = Seeker {
             world: self.world.clone(),
@@ -252,6 +266,7 @@ impl TaskManager {
         };
         let outgoing = outgoing_max(&self.graph);
         self.link = Link::Seeking(seeker.start(outgoing, self.link_events.clone()));
+        Ok(())
     }
 
     /// Ends when a heartbeat is due, or somebody should have answered; never, if nobody should.
@@ -266,7 +281,11 @@ impl TaskManager {
                 };
                 Some(slots.map_or(link, |slots| slots.min(link)))
             }
-            Link::Cut | Link::Seeking(_) => slots,
+            Link::Cut => {
+                let stuck = self.hosting.stuck().map(|(_, until)| until);
+                slots.into_iter().chain(stuck).min()
+            }
+            Link::Seeking(_) => slots,
         };
         let sleep = until.map(|until| self.world.sleep(until.since(now)));
         async move {

@@ -24,6 +24,7 @@ use super::carrier::Carrier;
 use super::error::TaskManagerError;
 use super::restoring;
 use super::slot_report::SlotReport;
+use super::stopping::StoppingSlots;
 use crate::checkpoints::CheckpointFolder;
 use crate::rpc::{Deploy, InOrder, MasterMessage, TakesCheckpoints, TaskManagerMessage};
 use crate::settings::ClusterSettings;
@@ -50,12 +51,6 @@ pub(super) struct Site {
     pub(super) folder: Option<CheckpointFolder>,
 }
 
-/// An attempt whose slots were told to stop and have not all answered.
-struct Stopping {
-    until: Moment,
-    slots: BTreeSet<SlotIndex>,
-}
-
 pub(super) struct Hosting {
     site: Site,
     slots: Vec<Carrier>,
@@ -69,7 +64,7 @@ pub(super) struct Hosting {
     order: u64,
     /// The latest completed checkpoint of the attempt that the slots were told of.
     completed: Option<CheckpointId>,
-    stopping: BTreeMap<AttemptNumber, Stopping>,
+    stopping: StoppingSlots,
     /// What the job master is to be told.
     reports: Vec<TaskManagerMessage>,
 }
@@ -101,7 +96,7 @@ impl Hosting {
             attempt: None,
             order: 0,
             completed: None,
-            stopping: BTreeMap::new(),
+            stopping: StoppingSlots::default(),
             reports: Vec::new(),
         }
     }
@@ -112,7 +107,7 @@ impl Hosting {
     }
 
     /// A job master took us. Without a job log it counts its attempts from the beginning, and
-    /// nothing of an earlier one is left here.
+    /// nothing of an earlier one is left here: none is looked for before that.
     pub(super) fn begin_session(&mut self) {
         self.reports.clear();
         if self.attempt.is_some_and(|attempt| attempt.epoch() == 0) {
@@ -130,35 +125,34 @@ impl Hosting {
 
     /// Whether no slot has to stop anything any more.
     pub(super) fn is_clear(&self) -> bool {
-        self.stopping.is_empty()
+        self.stopping.is_clear()
     }
 
     /// When a slot must have answered.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.stopping.values().map(|stopping| stopping.until).min()
+        self.stopping.deadline()
     }
 
     /// Gives up slots that have not answered in time.
     pub(super) fn on_deadline(&mut self, now: Moment) {
         let within = self.site.settings.cancellation_timeout;
-        let late = self.stopping.iter().filter(|(_, s)| s.until <= now);
-        let late: Vec<_> = late.map(|(attempt, _)| *attempt).collect();
-        for attempt in late {
-            let slots = self
-                .stopping
-                .remove(&attempt)
-                .map(|stopping| stopping.slots);
-            for slot in slots.into_iter().flatten() {
-                let message = format!(
-                    "slot {slot} of task manager {} has not stopped attempt {attempt} within \
-                     {within:?}: look for a function that blocks",
-                    self.site.index
-                );
-                warn!(task_manager = %self.site.index, message);
-                let failure = Failure::new(FailureKind::Cluster, message);
-                self.fail_all(&failure, |at, of| at == slot && of == attempt);
-            }
+        for (attempt, slot) in self.stopping.give_up(now) {
+            let message = format!(
+                "slot {slot} of task manager {} has not stopped attempt {attempt} within \
+                 {within:?}: look for a function that blocks",
+                self.site.index
+            );
+            warn!(task_manager = %self.site.index, message);
+            let failure = Failure::new(FailureKind::Cluster, message);
+            self.fail_all(&failure, |at, of| at == slot && of == attempt);
         }
+    }
+
+    /// A slot that keeps us from every job master, and when it has done so for too long.
+    pub(super) fn stuck(&self) -> Option<(SlotIndex, Moment)> {
+        let limit = self.site.settings.registration_timeout;
+        let (slot, since) = self.stopping.stuck()?;
+        Some((slot, since.saturating_add(limit)))
     }
 
     /// Does what the job master says.
@@ -387,7 +381,10 @@ impl Hosting {
     /// Goes on with what a task of ours reports.
     pub(super) async fn on_hosted(&mut self, hosted: Hosted) {
         match hosted {
-            Hosted::SlotGone(slot) => self.lose_slot(slot),
+            Hosted::SlotGone(slot) => {
+                self.lose_slot(slot);
+                self.stopping.ended(slot);
+            }
             Hosted::Fetched {
                 mut deployment,
                 slot,
@@ -422,18 +419,15 @@ impl Hosting {
                 report_panic(task.stop().await);
             }
         }
-        if self.stopping.contains_key(&attempt) {
-            return;
-        }
         let limit = self.site.settings.cancellation_timeout;
         let now = Moment::from_origin(self.site.world.now().elapsed());
         let until = now.saturating_add(limit);
         let slots = (0..self.slots.len() as u32).map(SlotIndex::new);
         let slots: BTreeSet<_> = slots.collect();
-        let told = slots.clone();
-        self.stopping.insert(attempt, Stopping { until, slots });
-        for slot in told {
-            self.post(slot, SlotMail::Cancel { attempt });
+        if self.stopping.tell(attempt, slots.clone(), until) {
+            for slot in slots {
+                self.post(slot, SlotMail::Cancel { attempt });
+            }
         }
     }
 
@@ -469,11 +463,6 @@ impl Hosting {
         );
         let failure = Failure::new(FailureKind::Cluster, message);
         self.fail_all(&failure, |at, _| at == slot);
-        for stopping in self.stopping.values_mut() {
-            stopping.slots.remove(&slot);
-        }
-        self.stopping
-            .retain(|_, stopping| !stopping.slots.is_empty());
     }
 
     fn fail_all(&mut self, failure: &Failure, matches: impl Fn(SlotIndex, AttemptNumber) -> bool) {
@@ -539,12 +528,7 @@ impl Hosting {
 
     /// The slot answers once for all that it hosted; the job counts subtasks.
     fn on_stopped(&mut self, slot: SlotIndex, attempt: AttemptNumber) {
-        if let Some(stopping) = self.stopping.get_mut(&attempt) {
-            stopping.slots.remove(&slot);
-            if stopping.slots.is_empty() {
-                self.stopping.remove(&attempt);
-            }
-        }
+        self.stopping.answered(slot, attempt);
         for (subtask, attempt) in self.take_live(|at, of| at == slot && of == attempt) {
             let cancelled = TaskManagerMessage::Cancelled { subtask, attempt };
             self.reports.push(cancelled);

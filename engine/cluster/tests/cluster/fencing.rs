@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sameriver_cluster::rpc::hello::{Hello, Identity, greet, receive, welcome};
 use sameriver_cluster::rpc::{Deploy, FrameReader, FrameWriter, MasterMessage, TaskManagerMessage};
-use sameriver_cluster::{ClusterSettings, JobEnd, JobStatus};
+use sameriver_cluster::{ClusterSettings, JobEnd, JobStatus, TaskManagerError};
 use sameriver_control::Incarnation;
 use sameriver_model::{AttemptNumber, CheckpointId, JobNonce, TaskManagerIndex};
 use sameriver_runtime::io::{AsyncReadExt, AsyncWriteExt, split};
@@ -13,7 +13,7 @@ use sameriver_runtime::sync::Notify;
 use sameriver_runtime::{Address, ByteStream, Lane, Listener, World};
 use tokio::io::copy;
 
-use crate::job::{Gate, Input, Job, all_of};
+use crate::job::{Block, Gate, Input, Job, all_of};
 use crate::site::{Master, hasty, start_task_manager, store, until, world_with};
 
 fn identity(settings: &ClusterSettings) -> Identity {
@@ -125,6 +125,45 @@ async fn register(stream: &mut Box<dyn ByteStream>) {
         .write(&register)
         .await
         .unwrap();
+}
+
+/// Without a job log the next job master counts its attempts from 1 again: what the slot does late
+/// to the first attempt of the old one would be done to that of the new one.
+#[test]
+fn a_task_manager_with_a_slot_that_does_not_stop_ends_rather_than_serve_the_next_job_master() {
+    let tokio = world_with(&store());
+    let settings = ClusterSettings {
+        checkpoints: None,
+        slots: 2,
+        cancellation_timeout: Duration::from_millis(20),
+        registration_timeout: Duration::from_millis(500),
+        ..hasty()
+    };
+    let block = Arc::new(Block::default());
+    let job = Job {
+        block: Some(Arc::clone(&block)),
+        ..Job::new(Input::Splits(6), 2)
+    };
+    let ended = tokio.block_on(async {
+        let first = Master::bind(&tokio, "first").await;
+        let second = Master::bind(&tokio, "second").await;
+        let at = [first.address(), second.address()];
+        let (control, leader) = first.run(&job, &settings);
+        let host = start_task_manager(&tokio, &at, 0, &job, &settings);
+        while !block.holds_one() {
+            control.report().await.unwrap();
+        }
+        leader.kill().await;
+        let (_, heir) = second.run(&job, &settings);
+        let ended = host.wait().await;
+        heir.kill().await;
+        block.lift();
+        ended
+    });
+    assert!(
+        matches!(ended, Err(TaskManagerError::Stuck { .. })),
+        "{ended:?}"
+    );
 }
 
 /// A job master of whom only the messages are real.

@@ -3,7 +3,7 @@
 //! Knows nothing of the front door: the graph is put together as that would.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use sameriver_cluster::{ClusterSettings, EmbeddedCluster};
 use sameriver_graph::{Body, JobGraph, JobVertex};
@@ -67,6 +67,42 @@ impl Gate {
     }
 }
 
+/// Blocks the first reader that comes, thread and all, until the test lets it go on.
+#[derive(Default)]
+pub(crate) struct Block {
+    state: Mutex<Blocked>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Blocked {
+    #[default]
+    Nobody,
+    One,
+    Over,
+}
+
+impl Block {
+    pub(crate) fn lift(&self) {
+        *self.state.lock().unwrap() = Blocked::Over;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn holds_one(&self) -> bool {
+        *self.state.lock().unwrap() == Blocked::One
+    }
+
+    fn pass(&self) {
+        let mut state = self.state.lock().unwrap();
+        if *state != Blocked::Nobody {
+            return;
+        }
+        *state = Blocked::One;
+        let is_held = |state: &mut Blocked| *state == Blocked::One;
+        drop(self.changed.wait_while(state, is_held).unwrap());
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) input: Input,
@@ -76,6 +112,7 @@ pub(crate) struct Job {
     pub(crate) committed: Committed,
     /// Splits from this one on are read once the gate is open.
     pub(crate) gate: Option<(u64, Arc<Gate>)>,
+    pub(crate) block: Option<Arc<Block>>,
 }
 
 impl Job {
@@ -87,6 +124,7 @@ impl Job {
             fingerprint: 7,
             committed: Committed::default(),
             gate: None,
+            block: None,
         }
     }
 
@@ -116,13 +154,14 @@ impl Job {
     }
 
     fn source(&self, codec: Arc<dyn EdgeCodec>) -> JobVertex {
-        let (input, gate) = (self.input, self.gate.clone());
+        let (input, gate, block) = (self.input, self.gate.clone(), self.block.clone());
         let open = move |args: &OpenArgs, mut outputs: Vec<Box<dyn Outputs>>| {
             let output = outputs.remove(0);
             let tail = tail::rebalance::<u64>("numbers", args, Arc::clone(&codec), output);
             let reader = Numbers {
                 input,
                 gate: gate.clone(),
+                block: block.clone(),
                 wake: args.surroundings.wake.clone(),
                 splits: Vec::new(),
                 taken: 0,
@@ -185,6 +224,7 @@ impl SplitEnumerator<(u64, u64)> for OneByOne {
 struct Numbers {
     input: Input,
     gate: Option<(u64, Arc<Gate>)>,
+    block: Option<Arc<Block>>,
     wake: Wake,
     splits: Vec<(usize, u64, u64)>,
     taken: usize,
@@ -202,6 +242,9 @@ impl SourceReader<u64, (u64, u64)> for Numbers {
     }
 
     fn read(&mut self, batch: &mut ReadBatch<u64>, max: usize) -> Result<ReadStatus, SourceError> {
+        if let Some(block) = &self.block {
+            block.pass();
+        }
         match self.input {
             Input::Silent => return Ok(ReadStatus::Waiting),
             Input::Endless => {
