@@ -202,12 +202,11 @@ fn as_told(end: JobEnd, folder: &CheckpointFolder) -> JobEnd {
         JobEnd::Finished | JobEnd::Cancelled => end,
         JobEnd::Failed(failure) => {
             let message = format!(
-                "it has failed already, by its job log in {}: {}: to run it again, give it another \
-                 folder for checkpoints, or remove this one",
+                "it has failed already, by its job log in {}: {failure}: to run it again, give it \
+                 another folder for checkpoints, or remove this one",
                 folder.store().describe(),
-                failure.message
             );
-            JobEnd::Failed(Failure { message, ..failure })
+            JobEnd::Failed(Failure::new(failure.kind, message))
         }
     }
 }
