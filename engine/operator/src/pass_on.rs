@@ -3,8 +3,8 @@
 
 /// Hands `resume`, `idle`, `flush`, `finish`, `has_room` and all that belongs to checkpoints on to
 /// the field `next`. With `checkpoints` only the latter; with `stateful` all but `snapshot`, `walk`
-/// and `drop_snapshot`, and but `resume` if that is said too. With `slots` also `watermark`, and what
-/// belongs to the snapshot after it was asked of the field `slots`.
+/// and `drop_snapshot`, and but `resume` if that is said too. With `slots` also `watermark`, and
+/// what belongs to the snapshot after it was asked of the field `slots`.
 macro_rules! pass_on {
     () => {
         pass_on!(stateful);

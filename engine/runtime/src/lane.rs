@@ -6,8 +6,8 @@
 /// data connection, and nothing else. In simulation every lane is a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// A thread of its own, for what runs a user's code: a slot, or a data connection, which encodes
-    /// and decodes records.
+    /// A thread of its own, for what runs a user's code: a slot, or a data connection, which
+    /// encodes and decodes records.
     Data,
     /// Threads shared by control messages, heartbeats, uploads and the hellos of connections.
     Control,

@@ -133,6 +133,7 @@ impl FileBlobs {
             // The caller may have gone away; then nobody wants the answer.
             let _ = tx.send(work.await);
         };
+        // Nobody joins it: its last operation of the disk ends it, and its caller hears of that.
         self.0.world.spawn(Lane::Control, name, task).detach();
         let lost = self.0.causes.unavailable(path, "the operation panicked");
         Box::pin(async move { rx.await.unwrap_or(Err(lost)) })

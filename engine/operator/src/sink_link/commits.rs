@@ -6,8 +6,8 @@
 //! Invariant: a committable is committed only after a checkpoint that holds it is complete (or the
 //! job takes none), in the order of checkpoints, and is in every snapshot until the committer has
 //! confirmed it. At most one task commits for a sink; it begins nothing once the sink is gone. A
-//! commit that goes on failing is logged, and ends the attempt at last: nothing staged is lost. What
-//! nobody will commit is swept once, when everything else is confirmed and nothing follows.
+//! commit that goes on failing is logged, and ends the attempt at last: the next one commits again.
+//! What nobody will commit is swept once, when everything else is confirmed and nothing follows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -299,8 +299,8 @@ impl Errand {
     fn gave_up(&self, patience: &Patience, output: String, cause: &str) -> CommitError {
         let (failures, within) = (patience.failures(), self.timeout);
         let cause = format!(
-            "{cause}: given up after {failures} tries within {within:?}: mend that and restart the \
-             job, which commits again what it has staged, or raise commit_timeout"
+            "{cause}: given up after {failures} tries within {within:?}: mend that (a job that \
+             restarts commits again), or raise commit_timeout for longer outages"
         );
         CommitError::Retry { output, cause }
     }

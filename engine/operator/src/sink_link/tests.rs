@@ -466,9 +466,8 @@ fn a_commit_that_goes_on_failing_fails_the_job_at_last_and_says_what_to_do() {
         assert!(waited <= rig.args.commit_timeout, "it goes on for ever");
     };
     assert_eq!(waited, rig.args.commit_timeout);
-    let expected = "sink totals: totals/: busy: given up after 13 tries within 60s: mend that and \
-                    restart the job, which commits again what it has staged, or raise \
-                    commit_timeout";
+    let expected = "sink totals: totals/: busy: given up after 13 tries within 60s: mend that (a \
+                    job that restarts commits again), or raise commit_timeout for longer outages";
     assert_eq!(error, expected);
     // Nothing is lost: the next attempt commits it.
     rig.outside.lock().answers.clear();

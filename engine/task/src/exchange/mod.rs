@@ -93,6 +93,7 @@ impl Exchange {
             tasks,
         });
         let accept = accept(Arc::downgrade(&shared), world.clone(), listener, stop);
+        // `close` waits for it, as for all that is started through this handle to the world.
         world.spawn(Lane::Control, "data port", accept).detach();
         Ok(Self { shared })
     }
@@ -172,8 +173,8 @@ async fn accept(shared: Weak<Shared>, world: World, mut listener: Box<dyn Listen
     }
 }
 
-/// Who has come in and not said hello yet, the longest wait first. Nobody of them is waited for when
-/// the exchange ends: each is gone when its sender is dropped.
+/// Who has come in and not said hello yet, the longest wait first. Nobody of them is waited for
+/// when the exchange ends: each is gone when its sender is dropped.
 #[derive(Default)]
 struct Strangers(VecDeque<(Monotonic, oneshot::Sender<()>)>);
 

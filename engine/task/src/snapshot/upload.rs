@@ -87,6 +87,7 @@ impl Upload {
                 wake.wake();
             }
         });
+        // It ends when this handle is dropped; the slot's `TaskGroup` waits for it.
         task.detach();
         Self {
             pieces,
