@@ -149,6 +149,22 @@ mod tests {
     }
 
     #[test]
+    fn metadata_that_is_longer_than_it_was_written_is_refused_with_the_bound() {
+        let bytes = [encode(&examples::metadata()), Bytes::from_static(b"!")].concat();
+        let mut named = named();
+        named.metadata.length = bytes.len() as u64 - 1;
+        let refused = decode_named(&named, &bytes).map_err(|error| error.to_string());
+        let length = named.metadata.length;
+        assert_eq!(
+            refused,
+            Err(format!(
+                "meta/2-1-c17 has more than {length} bytes, and no such file of ours has: put the \
+                 right file back, or start from an older checkpoint"
+            ))
+        );
+    }
+
+    #[test]
     fn metadata_of_another_release_names_both_versions() {
         let mut bytes = encode(&examples::metadata()).to_vec();
         bytes[8] = 2;
