@@ -249,7 +249,7 @@ impl<'a> Driver<'a> {
             let mut commands = Vec::new();
             let now = self.now();
             self.machine.on(fact, now, &mut commands);
-            self.tell_status(before);
+            self.tell_status(&before);
             for command in commands {
                 self.carry_out(command);
             }
@@ -257,15 +257,18 @@ impl<'a> Driver<'a> {
     }
 
     /// Logs how the job has moved on since `before`, and what it is stopped for.
-    fn tell_status(&self, before: (JobStatus, Option<Failure>)) {
+    fn tell_status(&self, before: &(JobStatus, Option<Failure>)) {
         let (from, to) = (before.0, self.machine.status());
         let (job, attempt) = (&self.site.graph.plan().name, self.machine.attempt());
         match self.machine.cause() {
-            Some(cause) if from != to || before.1.as_ref() != Some(cause) => {
+            Some(cause) if from == to && before.1.as_ref() == Some(cause) => {}
+            Some(cause) if to == JobStatus::Restarting => {
                 warn!(job, %from, %to, %attempt, %cause, "job");
             }
+            // What ends the job is its outcome too: whoever runs the job tells it.
+            Some(cause) => info!(job, %from, %to, %attempt, %cause, "job"),
             None if from != to => info!(job, %from, %to, %attempt, "job"),
-            Some(_) | None => {}
+            None => {}
         }
     }
 
