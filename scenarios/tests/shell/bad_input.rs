@@ -120,6 +120,18 @@ fn an_output_that_cannot_be_made_is_refused() {
     refused(&with_text(), words, 73, &says);
 }
 
+#[test]
+fn an_output_without_permission_says_what_to_check() {
+    let folder = Folder::of_everybody();
+    folder.write("text", "some words of a text\n");
+    folder.make("totals");
+    folder.permit("totals", 0o555);
+    folder.permit("text", 0o444);
+    let words = "run word_count --input text --output totals";
+    let says = ["cannot write totals/", "ermission denied", "permissions"];
+    refused_with(&folder.run_unprivileged(words), words, 73, &says);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_standard_output_that_is_full_is_an_error() {
