@@ -115,25 +115,25 @@ fn a_stranger_is_told_from_a_task_manager_by_its_first_bytes() {
 
 #[test]
 fn another_version_is_named_on_both_sides() {
-    let bytes = layout(4, 1, OURS, 0xa1);
+    let bytes = layout(5, 1, OURS, 0xa1);
     let (error, verdict) = knock(&bytes[..16]);
     assert_eq!(
         error.to_string(),
-        "task manager tm1 speaks version 4 of the control protocol, this node version 3: run one \
+        "task manager tm1 speaks version 5 of the control protocol, this node version 4: run one \
          release on all nodes"
     );
     assert_eq!(error.task_manager(), Some(TaskManagerIndex::new(1)));
     assert_eq!(verdict, Some(verdict::OTHER_VERSION));
     let answered = wait(async {
         let (mut near, mut far) = duplex(64);
-        far.write_all(&layout(4, verdict::OTHER_VERSION, OURS, 0))
+        far.write_all(&layout(5, verdict::OTHER_VERSION, OURS, 0))
             .await
             .unwrap();
         greet(&mut near, hello(OURS)).await
     });
     let error = answered.unwrap_err().to_string();
     assert!(
-        error.starts_with("the job master speaks version 4"),
+        error.starts_with("the job master speaks version 5"),
         "{error}"
     );
 }

@@ -221,6 +221,17 @@ fn failures_of_a_failing_attempt_use_up_one_restart_only() {
 }
 
 #[test]
+fn no_restart_tries_to_mend_an_output_that_another_job_has_taken() {
+    let mut rig = Rig::running();
+    rig.feed([Fact::SubtaskFailed {
+        subtask: subtask(0, 0),
+        attempt: TAKEN,
+        failure: Failure::new(FailureKind::OutputTaken, "it holds part-0.txt"),
+    }]);
+    assert_eq!(rig.stopped(TAKEN).machine.status(), S::Failing);
+}
+
+#[test]
 fn what_no_restart_can_mend_ends_the_job() {
     let hopeless = || Fact::FailedForGood {
         failure: Failure::new(FailureKind::BadData, "c7 cannot be read"),
