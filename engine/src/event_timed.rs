@@ -33,7 +33,7 @@ pub enum Timed {}
 /// use sameriver::EventTimed;
 /// use sameriver::prelude::*;
 /// /// Takes every stream that can be cut into windows, and no other.
-/// fn per_hour<M: EventTimed>(clicks: DataStream<u64, M>) -> DataStream<u64, M> {
+/// fn per_hour<M: EventTimed>(clicks: DataStream<u64, M>) -> DataStream<u64, Timed> {
 ///     let counts = clicks.key_by(|user| *user).window(Tumbling::of(hours(1)));
 ///     counts.aggregate("per-hour", Count).map(|count| count.value)
 /// }
