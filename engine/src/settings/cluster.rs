@@ -29,6 +29,7 @@ impl Settings {
                 slots => slots,
             },
             registration_timeout: self.registration_timeout,
+            registration_grace: self.registration_grace,
             deploy_timeout: self.deploy_timeout,
             cancellation_timeout: self.cancellation_timeout,
             heartbeat_interval: self.heartbeat_interval,
@@ -47,8 +48,8 @@ impl Settings {
         cluster.slot.overdraft_batches = self.overdraft_batches as usize;
         cluster.slot.yield_after = self.yield_after;
         cluster.slot.mail_letters = self.mail_letters as usize;
-        cluster.exchange.frame_bytes = self.frame_bytes;
         cluster.slot.commit_timeout = self.commit_timeout;
+        cluster.exchange.frame_bytes = self.frame_bytes;
         cluster.exchange.connect_timeout = self.connect_timeout;
         cluster.exchange.write_bytes = self.write_bytes as usize;
         cluster

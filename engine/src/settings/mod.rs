@@ -91,6 +91,7 @@ settings_table! {
     write_bytes: u32 = 64 << 10, "Bytes gathered for a connection before they are written";
     commit_timeout: Duration = Duration::from_mins(1), "Time for which a failing commit is retried";
     registration_timeout: Duration = Duration::from_secs(30), "Wait for all task managers";
+    registration_grace: Duration = Duration::from_secs(2), "Wait for a lost task manager's return";
     deploy_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to run";
     cancellation_timeout: Duration = Duration::from_secs(30), "Wait for all subtasks to stop";
     connect_timeout: Duration = Duration::from_secs(10), "Wait for a data connection";
