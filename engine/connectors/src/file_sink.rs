@@ -77,9 +77,9 @@ impl<T: Element> LineFormat<T> for Json {
 /// Without checkpoints files are committed at the end of the input and called `part-<subtask>.txt`
 /// (further ones `part-<subtask>-<number>.txt`); a subtask without records leaves an empty one.
 ///
-/// A final name that is taken is an error, and so are, when a job begins, final names of this prefix
-/// and format that another job or an earlier run wrote: a reader of the folder could not tell them
-/// from ours. No restart mends that. What other jobs have in the folder is never touched. Two sinks
+/// A final name that is taken is an error, and so are, when a job begins, final names of this
+/// prefix and format that another job or an earlier run wrote: a reader of the folder could not
+/// tell them from ours. No restart mends that. What other jobs have in the folder is never touched. Two sinks
 /// of a job may have one folder if their [`prefix`](Self::prefix)es or formats differ.
 ///
 /// ```

@@ -64,7 +64,7 @@ impl PartNames {
         self.directory.join(name)
     }
 
-    /// Whether the name is that of a growing file of this subtask in an earlier attempt of this job.
+    /// Whether the name is that of a growing file of this job and subtask in an earlier attempt.
     pub(crate) fn is_left_over(&self, name: &str) -> bool {
         let attempt = name
             .strip_prefix('.')

@@ -14,7 +14,10 @@ use crate::site::{Site, args};
 
 fn error(result: Result<(), SinkError>) -> String {
     let error = result.expect_err("the output is bad");
-    let is_output = matches!(error, SinkError::Unwritable { .. } | SinkError::Taken { .. });
+    let is_output = matches!(
+        error,
+        SinkError::Unwritable { .. } | SinkError::Taken { .. }
+    );
     assert!(is_output, "{error}");
     error.to_string()
 }
