@@ -80,6 +80,6 @@ pub use services::ServiceSite;
 pub use sim_world::SimWorld;
 pub use simulation::Simulation;
 pub use supervisor::{Limits, Outcome, PanicReport, run_seed};
-pub use tally::{FamilyTally, Figures, StepTally, Tally};
+pub use tally::{FamilyTally, Figures, RunMode, StepTally, Tally};
 pub use trace::TraceHash;
 pub use watchdog::Watchdog;

@@ -4,6 +4,7 @@
 //! what it compared. Goals of coverage are judged over a batch, never over a seed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use crate::fault::{Class, Effects, FaultFamily};
 use crate::judge::{Compared, Invariant};
@@ -31,6 +32,36 @@ pub struct Figures {
     pub checkpoints: u64,
     /// What the oracles compared.
     pub compared: Vec<Compared>,
+    /// What sets the run apart from most.
+    pub modes: BTreeSet<RunMode>,
+}
+
+/// What sets a run apart from most runs.
+///
+/// ```
+/// assert_eq!(sameriver_sim::RunMode::OnFiles.to_string(), "checkpoints in files");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RunMode {
+    /// Its checkpoints are files.
+    OnFiles,
+    /// Its records count at least once.
+    AtLeastOnce,
+    /// Its restarts are not delayed exponentially.
+    OtherRestarts,
+    /// It has given up, as it had to.
+    GaveUp,
+}
+
+impl fmt::Display for RunMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OnFiles => "checkpoints in files",
+            Self::AtLeastOnce => "at least once",
+            Self::OtherRestarts => "other restarts",
+            Self::GaveUp => "given up",
+        })
+    }
 }
 
 impl Default for Figures {
@@ -46,6 +77,7 @@ impl Default for Figures {
             restores_with_state: 0,
             checkpoints: 0,
             compared: Vec::new(),
+            modes: BTreeSet::new(),
         }
     }
 }
@@ -114,6 +146,8 @@ pub struct Tally {
     pub checkpoints: u64,
     /// Items by oracle.
     pub compared: BTreeMap<Invariant, u64>,
+    /// Seeds by what sets them apart.
+    pub modes: BTreeMap<RunMode, u64>,
 }
 
 impl Tally {
@@ -138,6 +172,9 @@ impl Tally {
         self.restores += figures.restores;
         self.seeds_with_state += u64::from(figures.restores_with_state > 0);
         self.checkpoints += figures.checkpoints;
+        for mode in &figures.modes {
+            *self.modes.entry(*mode).or_default() += 1;
+        }
         for compared in &figures.compared {
             *self.compared.entry(compared.invariant).or_default() += compared.items;
         }

@@ -190,6 +190,12 @@ impl Report {
                 grouped(tally.checkpoints),
             ),
         );
+        let modes = tally.modes.iter();
+        let modes = modes.map(|(mode, seeds)| format!("{mode} {}", grouped(*seeds)));
+        let modes = modes.collect::<Vec<_>>().join(", ");
+        if !modes.is_empty() {
+            put(text, &format!("among them: {modes}"));
+        }
         if !self.vacuous.is_empty() {
             put(text, &format!("vacuous for lack of: {}", self.lacking()));
         }

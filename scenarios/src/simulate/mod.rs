@@ -2,25 +2,27 @@
 //! in the simulated world, and lets the judge compare.
 //!
 //! Reading order: [`Trial`] (what a scenario adds for the simulator) → [`Workout`] (a workload in a
-//! plan) → [`draw`] (a plan from a seed) → [`play`].
+//! plan) → [`draw`] (a plan from a seed) → [`play`] → `promises` (less than equality).
 //!
 //! Invariant: a run is made of its plan alone, whether that was drawn or read; a run that compared
 //! nothing is vacuous, not passed.
 
+mod promises;
 mod trial;
 mod workout;
 
 use std::sync::Arc;
 
-use sameriver::JobEnd;
 use sameriver::runtime::RandomStream;
+use sameriver::{CheckpointMode, JobEnd};
 use sameriver_sim::judge::{self, DeclaredOrder, WentThrough};
 use sameriver_sim::{
     Class, Compared, CutMode, Figures, Finding, Limits, Outcome, Phases, Plan, Promised, Ran,
-    SimCluster, SimJob, SimWorld, draw_class, draw_lasting_settings, run_seed,
+    SimCluster, SimJob, SimWorld, draw_class, draw_lasting_settings, draw_modes, run_seed,
 };
 
-pub use trial::{Judged, Trial};
+pub use promises::{each_number_at_least_as_high, each_row_at_least_as_often};
+pub use trial::{Compare, Judged, Trial};
 pub use workout::Workout;
 
 use crate::catalogue::TRIALS;
@@ -48,6 +50,8 @@ pub fn draw(trial: &Trial, seed: u64, class: Option<Class>) -> Plan {
     let random = |name: &str| RandomStream::named(seed, &format!("scenario {name}"));
     let class = class.unwrap_or_else(|| draw_class(&mut random("class")));
     let mut settings = draw_lasting_settings(&mut random("settings"));
+    let may_repeat = trial.at_least_once.is_some();
+    draw_modes(&mut settings, may_repeat, &mut random("modes"));
     (trial.settle)(&mut settings);
     let workload = (trial.story.draw)(&mut random("workload"));
     let workout = Workout::draw(&workload, trial, &mut random("workout"));
@@ -83,25 +87,39 @@ async fn judged(sim: &SimWorld, trial: &Trial, plan: &Plan) -> Result<Played, Fi
     let workout = Workout::of_table(&plan.workload).map_err(Finding::harness)?;
     let workload = workout.workload();
     let ran = cluster(trial, plan, &workout, &workload)?.run(sim).await?;
+    let cut = match plan.settings.checkpoint_mode {
+        CheckpointMode::ExactlyOnce => CutMode::ExactlyOnce,
+        CheckpointMode::AtLeastOnce => CutMode::AtLeastOnce,
+    };
     let mut compared = ran.judge(&Promised {
-        cut: CutMode::ExactlyOnce,
+        cut,
         legal: (trial.legal)(&workload),
     })?;
     let rows = rows_of(sim, trial.story, &workload, &ran)?;
-    compared.push(compare_all(trial.story, &workload, &rows)?);
-    let seen = Judged {
-        ran: &ran,
-        workload: &workload,
-        rows: &rows,
-        collected: sim.ledger().collected(),
-    };
-    compared.extend((trial.judge)(&seen)?);
+    let has_failed = ran.failed_as_it_had_to();
+    if has_failed {
+        compared.push(promises::of_failed(trial, cut, &workload, &rows)?);
+    } else if cut == CutMode::AtLeastOnce {
+        compared.push(promises::at_least_once(trial, &workload, &rows)?);
+    } else {
+        compared.push(compare_all(trial.story, &workload, &rows)?);
+        let seen = Judged {
+            ran: &ran,
+            workload: &workload,
+            rows: &rows,
+            collected: sim.ledger().collected(),
+        };
+        compared.extend((trial.judge)(&seen)?);
+    }
     compared.retain(|compared| !trial.without.contains(&compared.invariant));
+    let modes = ran.modes(&plan.settings);
     let mut figures = ran.figures;
+    figures.modes = modes;
     judge::vacuity(&WentThrough {
         has_checkpoints: true,
         checkpoints: figures.checkpoints,
-        compared: rows.as_slice().len() as u64,
+        // One that failed as it had to has shown that.
+        compared: rows.as_slice().len() as u64 + u64::from(has_failed),
         has_faults: plan.class != Class::Calm,
         effects: u64::from(figures.effects.any()),
     })?;

@@ -20,6 +20,9 @@ pub struct Judged<'a> {
     pub collected: &'a CollectedResults,
 }
 
+/// Compares the rows of a run with those of the reference.
+pub type Compare = fn(&Rows, &Rows) -> Result<Compared, Finding>;
+
 /// A scenario in the simulator.
 #[derive(Clone, Copy)]
 pub struct Trial {
@@ -33,6 +36,12 @@ pub struct Trial {
     pub legal: fn(&Workload) -> Legal,
     /// Oracles that have nothing to look at here.
     pub without: &'static [Invariant],
+    /// Which rows of output are there as soon as they are right: a job that has given up may have
+    /// put out some of these.
+    pub is_final: fn(&str) -> bool,
+    /// Compares rows with the reference's where records may count more than once; `None` if there
+    /// is nothing that they promise then.
+    pub at_least_once: Option<Compare>,
     /// What else it promises.
     pub judge: fn(&Judged<'_>) -> Result<Vec<Compared>, Finding>,
 }
@@ -52,6 +61,8 @@ impl Trial {
                 none_late: false,
             },
             without: &[],
+            is_final: |_| true,
+            at_least_once: None,
             judge: |_| Ok(Vec::new()),
         }
     }

@@ -3,11 +3,14 @@
 use sameriver::Replacements;
 use sameriver_sim::{ArrivalSchedule, Arrivals};
 
-use crate::simulate::Trial;
+use crate::simulate::{Trial, each_number_at_least_as_high};
 use crate::story::Workload;
 
 /// The scenario in the simulator.
-pub const TRIAL: Trial = Trial::of(&super::STORY, replace);
+pub const TRIAL: Trial = Trial {
+    at_least_once: Some(each_number_at_least_as_high),
+    ..Trial::of(&super::STORY, replace)
+};
 
 fn replace(workload: &Workload, schedule: ArrivalSchedule) -> Replacements {
     let files = workload.files.iter();

@@ -76,6 +76,14 @@ pub(crate) enum DiskFailure {
     FsyncLost,
 }
 
+/// What a request to the store wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreWish {
+    Look,
+    /// Brings bytes.
+    Write,
+}
+
 /// What becomes of a request to the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreVerdict {
@@ -89,6 +97,10 @@ pub(crate) enum StoreFailure {
     Refused,
     /// It was carried out.
     Unanswered,
+    /// It is never heard of again.
+    Silent,
+    /// There is no room for it.
+    Full,
 }
 
 /// An episode that waits for its crash point.
@@ -278,7 +290,7 @@ impl Board {
     }
 
     /// What becomes of a request to the store.
-    pub(crate) fn store(&mut self) -> StoreVerdict {
+    pub(crate) fn store(&mut self, wish: StoreWish) -> StoreVerdict {
         let mut verdict = StoreVerdict::default();
         for active in &mut self.active {
             let family = active.episode.family;
@@ -290,6 +302,10 @@ impl Board {
                 }
                 (Target::Store, FaultFamily::BlobErrorBurst) => StoreFailure::Refused,
                 (Target::Store, FaultFamily::BlobUnanswered) => StoreFailure::Unanswered,
+                (Target::Store, FaultFamily::BlobSilent) => StoreFailure::Silent,
+                (Target::Store, FaultFamily::BlobFull) if wish == StoreWish::Write => {
+                    StoreFailure::Full
+                }
                 (_, _) => continue,
             };
             if verdict.failure.is_none() && active.hits() {

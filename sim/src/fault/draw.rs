@@ -229,11 +229,13 @@ fn mean_duration(family: FaultFamily) -> u64 {
         | FaultFamily::ConnectHang
         | FaultFamily::DiskSlow
         | FaultFamily::DiskFsyncLost
-        | FaultFamily::BlobUnanswered => 2 * SECOND,
+        | FaultFamily::BlobUnanswered
+        | FaultFamily::BlobSilent => 2 * SECOND,
         FaultFamily::SlowLink
         | FaultFamily::Reset
         | FaultFamily::Latency
         | FaultFamily::DiskEnospc
+        | FaultFamily::BlobFull
         | FaultFamily::BlobLatency => 4 * SECOND,
         FaultFamily::ClockJump | FaultFamily::ClockDrift => 10 * SECOND,
     }
@@ -275,7 +277,11 @@ fn parameters(family: FaultFamily, draws: &mut RandomStream) -> Parameters {
             parameters.delay_nanos = log_between(draws, 10 * MILLI, 500 * MILLI);
             parameters.tail_nanos = log_between(draws, 10 * MILLI, 2 * SECOND);
         }
-        FaultFamily::DiskEio | FaultFamily::BlobErrorBurst | FaultFamily::BlobUnanswered => {
+        FaultFamily::DiskEio
+        | FaultFamily::BlobErrorBurst
+        | FaultFamily::BlobUnanswered
+        | FaultFamily::BlobSilent
+        | FaultFamily::BlobFull => {
             parameters.per_mille = share(draws, 50);
         }
         FaultFamily::DiskFsyncLost => parameters.per_mille = share(draws, 200),

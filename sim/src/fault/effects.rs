@@ -17,7 +17,7 @@ use super::family::FaultFamily;
 /// | connect-refused, connect-hang | a connect that was refused, or got no answer |
 /// | disk-eio, disk-enospc, disk-fsync-lost | an operation that failed |
 /// | disk-slow, blob-latency | an operation that took longer |
-/// | blob-error-burst, blob-unanswered | a request that failed |
+/// | blob-error-burst, blob-unanswered, blob-silent, blob-full | a request that failed |
 /// | clock-jump, clock-drift | a clock that was read, or slept by, while it was wrong |
 ///
 /// ```

@@ -117,8 +117,8 @@ pub struct Parameters {
     /// `disk-enospc`: how many bytes the disk still takes.
     #[serde(skip_serializing_if = "is_default")]
     pub free_bytes: u64,
-    /// `disk-eio`, `disk-fsync-lost`, `blob-error-burst`, `blob-unanswered`: how many operations
-    /// of a thousand it hits.
+    /// `disk-eio`, `disk-fsync-lost`, `blob-error-burst`, `blob-unanswered`, `blob-silent`,
+    /// `blob-full`: how many operations of a thousand it hits.
     #[serde(skip_serializing_if = "is_default")]
     pub per_mille: u32,
     /// `clock-jump`: how far the wall clock is set forward, or back, in nanoseconds.

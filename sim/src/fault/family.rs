@@ -59,6 +59,10 @@ pub enum FaultFamily {
     BlobErrorBurst,
     /// The blob store carries requests out and does not answer.
     BlobUnanswered,
+    /// The blob store neither carries requests out nor ever answers them.
+    BlobSilent,
+    /// The blob store takes no more bytes, until it is freed.
+    BlobFull,
     /// A node's wall clock is set forward or back.
     ClockJump,
     /// A node's clocks run fast or slow.
@@ -77,7 +81,7 @@ pub struct UnknownFamily {
 
 impl FaultFamily {
     /// All families, in the order of their declaration.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Crash,
         Self::RestartWiped,
         Self::Pause,
@@ -98,6 +102,8 @@ impl FaultFamily {
         Self::BlobLatency,
         Self::BlobErrorBurst,
         Self::BlobUnanswered,
+        Self::BlobSilent,
+        Self::BlobFull,
         Self::ClockJump,
         Self::ClockDrift,
     ];
@@ -125,6 +131,8 @@ impl FaultFamily {
             Self::BlobLatency => "blob-latency",
             Self::BlobErrorBurst => "blob-error-burst",
             Self::BlobUnanswered => "blob-unanswered",
+            Self::BlobSilent => "blob-silent",
+            Self::BlobFull => "blob-full",
             Self::ClockJump => "clock-jump",
             Self::ClockDrift => "clock-drift",
         }
@@ -151,7 +159,11 @@ impl FaultFamily {
             Self::DiskEio | Self::DiskEnospc | Self::DiskSlow | Self::DiskFsyncLost => {
                 TargetKind::Disk
             }
-            Self::BlobLatency | Self::BlobErrorBurst | Self::BlobUnanswered => TargetKind::Store,
+            Self::BlobLatency
+            | Self::BlobErrorBurst
+            | Self::BlobUnanswered
+            | Self::BlobSilent
+            | Self::BlobFull => TargetKind::Store,
         }
     }
 

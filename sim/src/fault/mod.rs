@@ -16,7 +16,9 @@ mod nemesis;
 mod script;
 mod targets;
 
-pub(crate) use board::{Board, DiskFailure, DiskVerdict, DiskWish, StoreFailure, added_delay};
+pub(crate) use board::{
+    Board, DiskFailure, DiskVerdict, DiskWish, StoreFailure, StoreWish, added_delay,
+};
 
 pub use effects::Effects;
 pub use episode::{Episode, EpisodeError, Parameters, Target, Trigger};

@@ -190,7 +190,9 @@ impl SimWorld {
             | FaultFamily::DiskFsyncLost
             | FaultFamily::BlobLatency
             | FaultFamily::BlobErrorBurst
-            | FaultFamily::BlobUnanswered => {}
+            | FaultFamily::BlobUnanswered
+            | FaultFamily::BlobSilent
+            | FaultFamily::BlobFull => {}
         }
     }
 
@@ -278,7 +280,9 @@ impl SimWorld {
             | FaultFamily::DiskFsyncLost
             | FaultFamily::BlobLatency
             | FaultFamily::BlobErrorBurst
-            | FaultFamily::BlobUnanswered => {}
+            | FaultFamily::BlobUnanswered
+            | FaultFamily::BlobSilent
+            | FaultFamily::BlobFull => {}
         }
     }
 

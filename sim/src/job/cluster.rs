@@ -28,6 +28,8 @@ use crate::sim_world::SimWorld;
 const PORT: u16 = 6123;
 /// How often the supervisor looks at what is visible.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// What was asked of a store, and not waited for, has come to its end so long after the job.
+const AFTERMATH: Duration = Duration::from_secs(1);
 /// How long a process that ended with an error stays away.
 const PROCESS_PAUSE: Duration = Duration::from_millis(500);
 /// How long the supervisor waits for an answer to what it asks.
@@ -142,6 +144,9 @@ impl SimCluster {
             if failed.is_some() {
                 break;
             }
+        }
+        if processes.all_ended(sim, &nodes) {
+            sim.supervisor().sleep(AFTERMATH).await;
         }
         let end = processes.end();
         watching.ended(processes.ended_at(sim, &nodes));

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sameriver::{CheckpointMode, Restart, Settings};
 use sameriver_cluster::JobEnd;
 use sameriver_model::AttemptNumber;
 use sameriver_runtime::Monotonic;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::settings::keeps_files;
 use crate::VOLUME;
 use crate::fault::FaultScript;
 use crate::finding::Finding;
@@ -21,7 +23,7 @@ use crate::judge::{
 use crate::life::Generation;
 use crate::probe_log::Seen;
 use crate::sim_world::{SUPERVISOR, SimWorld};
-use crate::tally::Figures;
+use crate::tally::{Figures, RunMode};
 
 /// How a file in the making ends.
 const IN_PROGRESS: &str = ".inprogress";
@@ -90,6 +92,7 @@ impl Ran {
             judge::watermark(history, promised.legal)?,
             judge::timer(history, finished)?,
             judge::metadata(store, folder, STORE_FORMAT)?,
+            judge::restored(history)?,
         ];
         if let Some(given_up) = &self.given_up {
             if !self.failed_as_it_had_to() {
@@ -112,6 +115,24 @@ impl Ran {
         let looks = self.looks.as_ref();
         let judged = looks.map(|(below, looks)| judge::visible(&self.history, looks, below));
         judged.transpose()
+    }
+
+    /// What sets the run apart from most.
+    pub fn modes(&self, settings: &Settings) -> BTreeSet<RunMode> {
+        let is_so = [
+            (RunMode::OnFiles, keeps_files(settings)),
+            (
+                RunMode::AtLeastOnce,
+                settings.checkpoint_mode == CheckpointMode::AtLeastOnce,
+            ),
+            (
+                RunMode::OtherRestarts,
+                settings.restart != Restart::ExponentialDelay,
+            ),
+            (RunMode::GaveUp, self.failed_as_it_had_to()),
+        ];
+        let modes = is_so.into_iter().filter(|(_, is_so)| *is_so);
+        modes.map(|(mode, _)| mode).collect()
     }
 
     /// Whether the job has given up since it had all the restarts that its settings allow, under

@@ -160,16 +160,37 @@ fn millis(random: &mut RandomStream, low: u64, high: u64) -> Duration {
 mod tests {
     use super::*;
 
+    fn drawn(seed: u64) -> Settings {
+        let random = |name| RandomStream::named(seed, name);
+        let mut settings = draw_lasting_settings(&mut random("settings"));
+        draw_modes(&mut settings, true, &mut random("modes"));
+        settings
+    }
+
     #[test]
     fn whatever_is_drawn_fits_together() {
         for seed in 0..2_000 {
-            let mut settings = draw_lasting_settings(&mut RandomStream::named(seed, "settings"));
-            draw_modes(&mut settings, true, &mut RandomStream::named(seed, "modes"));
             assert_eq!(
-                settings.validate().map_err(|e| e.to_string()),
+                drawn(seed).validate().map_err(|e| e.to_string()),
                 Ok(()),
                 "{seed}"
             );
         }
+    }
+
+    #[test]
+    fn every_mode_that_a_user_may_choose_is_drawn_by_some_seeds() {
+        let settings: Vec<Settings> = (0..2_000).map(drawn).collect();
+        let per_mille = |is_one: fn(&Settings) -> bool| {
+            let count = settings.iter().filter(|settings| is_one(settings)).count();
+            count * 1_000 / settings.len()
+        };
+        assert!((200..300).contains(&per_mille(keeps_files)));
+        let repeats = per_mille(|s| s.checkpoint_mode == CheckpointMode::AtLeastOnce);
+        assert!((100..200).contains(&repeats));
+        assert!(per_mille(|s| s.restart == Restart::FixedDelay) > 50);
+        assert!(per_mille(|s| s.restart == Restart::FailureRate) > 50);
+        // Jobs that may give up are few: what they put out promises less.
+        assert!((20..100).contains(&per_mille(|s| restarts_max(s).is_some())));
     }
 }

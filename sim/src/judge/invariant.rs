@@ -71,6 +71,7 @@ invariants! {
     Metadata = "I14", Safety, "checkpoint ids increase, the latest never goes back, and all that it \
         names is there";
     Storage = "I16", Safety, "bytes acknowledged as durable can be read";
+    Latest = "I18", Safety, "an attempt begins from the latest published checkpoint";
     Running = "L1", Liveness, "the job runs again after healing";
     Completes = "L2", Liveness, "a checkpoint completes after healing";
     Drains = "L3", Liveness, "the input is used up and the job ends";

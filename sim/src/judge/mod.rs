@@ -5,7 +5,8 @@
 //! I2, [`cut`](fn@cut) I4, [`fold`](fn@fold) I5, [`commit`](fn@commit) I8, [`deposed`](fn@deposed)
 //! I9, [`watermark`](fn@watermark) I10, [`window`](fn@window) I11, [`timer`](fn@timer) I12,
 //! [`Account`] I13, [`metadata`](fn@metadata) I14, [`storage`](fn@storage) I16,
-//! [`liveness`](fn@liveness) L1 to L5, [`vacuity`](fn@vacuity) V1 to V4.
+//! [`restored`](fn@restored) I18, [`liveness`](fn@liveness) L1 to L5, [`vacuity`](fn@vacuity) V1
+//! to V4.
 //!
 //! Invariant: an oracle is a function from what was seen to a verdict, shares no code with the
 //! engine beyond the names of things, and says how many items it compared.
@@ -20,6 +21,7 @@ mod invariant;
 mod liveness;
 mod metadata;
 mod output;
+mod restored;
 mod storage;
 mod store;
 mod timer;
@@ -38,6 +40,7 @@ pub use invariant::{Compared, Invariant};
 pub use liveness::{AfterHealing, LivenessBounds, liveness};
 pub use metadata::metadata;
 pub use output::{DeclaredOrder, output};
+pub use restored::restored;
 pub use storage::storage;
 pub use store::{Deed, StoreEvent, StoreFormat, publications};
 pub use timer::timer;

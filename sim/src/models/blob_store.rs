@@ -15,7 +15,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::blobs::{BlobEvent, BlobOutcome, BlobRequest};
 use crate::counters::lock;
-use crate::fault::StoreFailure;
+use crate::fault::{StoreFailure, StoreWish};
 use crate::life::Life;
 use crate::node_site::log_between;
 use crate::services::ServiceSite;
@@ -61,6 +61,17 @@ impl<T> Done<T> {
     }
 }
 
+impl BlobRequest {
+    fn wish(self) -> StoreWish {
+        match self {
+            Self::Create | Self::Part | Self::Finish => StoreWish::Write,
+            Self::Upload | Self::Read | Self::List | Self::Remove | Self::PowerCut => {
+                StoreWish::Look
+            }
+        }
+    }
+}
+
 /// What is asked for, of which path.
 struct Asked {
     request: BlobRequest,
@@ -96,6 +107,15 @@ impl SimBlobStore {
         }
     }
 
+    fn full(&self, path: &str) -> BlobError {
+        BlobError::Refused {
+            store: self.describe(),
+            path: path.to_owned(),
+            cause: "507: no storage space".to_owned(),
+            remedy: "free space there, or choose another store for checkpoints",
+        }
+    }
+
     fn check(&self, path: &str) -> Result<(), BlobError> {
         let bad = |part: &str| matches!(part, "" | "." | "..");
         if !path.split('/').any(bad) {
@@ -119,7 +139,10 @@ impl SimBlobStore {
         if life.is_stale() {
             return (Box::pin(std::future::pending()), 0);
         }
-        let verdict = lock(sim.board()).store();
+        let verdict = lock(sim.board()).store(asked.request.wish());
+        if verdict.failure == Some(StoreFailure::Silent) {
+            return (Box::pin(std::future::pending()), asked.not_before);
+        }
         let now = sim.now_nanos();
         let there = self.travel().saturating_add(verdict.delay_nanos);
         let arrival = now.saturating_add(there).max(asked.not_before);
@@ -131,16 +154,19 @@ impl SimBlobStore {
         };
         let lost = (!answered).then(|| self.unavailable(&asked.path, "no answer in time"));
         let failed = self.unavailable(&asked.path, "503: slow down");
+        let full = self.full(&asked.path);
         let slot = Arc::new(Mutex::new(None));
         let (answer, asking, store) = (Arc::clone(&slot), life.clone(), self.describe());
         sim.act_at(arrival, move |sim| {
             if !arrives(sim, &asking) {
                 return;
             }
-            let done = if verdict.failure == Some(StoreFailure::Refused) {
-                Done::new(BlobOutcome::Failed, Err(failed))
-            } else {
-                work(lock(sim.blobs_of_all()).store(&store))
+            let done = match verdict.failure {
+                Some(StoreFailure::Refused) => Done::new(BlobOutcome::Failed, Err(failed)),
+                Some(StoreFailure::Full) => Done::new(BlobOutcome::Failed, Err(full)),
+                Some(StoreFailure::Unanswered | StoreFailure::Silent) | None => {
+                    work(lock(sim.blobs_of_all()).store(&store))
+                }
             };
             note(sim, &asking, store, asked, &done, answered);
             *lock(&answer) = Some(lost.map_or(done.answer, Err));

@@ -28,7 +28,7 @@ type Verdict = Result<Compared, Finding>;
 type Show = fn(bool) -> Verdict;
 
 pub(super) fn prove() -> Result<(), Finding> {
-    let shown: [(Invariant, Show); 14] = [
+    let shown: [(Invariant, Show); 15] = [
         (Invariant::Output, output),
         (Invariant::Visible, visible),
         (Invariant::Cut, cut),
@@ -41,6 +41,7 @@ pub(super) fn prove() -> Result<(), Finding> {
         (Invariant::Conservation, conservation),
         (Invariant::Metadata, metadata),
         (Invariant::Storage, storage),
+        (Invariant::Latest, restored),
         (Invariant::Running, liveness),
         (Invariant::Compared, vacuity),
     ];
@@ -218,6 +219,17 @@ fn storage(right: bool) -> Verdict {
     ])
 }
 
+/// An attempt begins from the published checkpoint, or from nothing.
+fn restored(right: bool) -> Verdict {
+    let record = (FORMAT.record)(1, b"").map_err(Finding::harness)?;
+    let published = Fact::Published(record);
+    let started = Fact::Said(Seen::AttemptStarted {
+        attempt: AttemptNumber::of_epoch(1, 2),
+        from: right.then(|| checkpoint().id),
+    });
+    judge::restored(&history_of([published, started]))
+}
+
 fn liveness(right: bool) -> Verdict {
     let bound = Duration::from_secs(10);
     let after = AfterHealing {
@@ -318,11 +330,15 @@ fn second(seconds: u64) -> Monotonic {
 }
 
 fn history(said: impl IntoIterator<Item = Seen>) -> History {
-    let sightings = (1..).zip(said).map(|(at, seen)| Sighting {
+    history_of(said.into_iter().map(Fact::Said))
+}
+
+fn history_of(facts: impl IntoIterator<Item = Fact>) -> History {
+    let sightings = (1..).zip(facts).map(|(at, fact)| Sighting {
         at: second(at),
         node: "n".into(),
         generation: Generation::FIRST,
-        fact: Fact::Said(seen),
+        fact,
     });
     History {
         sightings: sightings.collect(),

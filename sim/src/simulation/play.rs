@@ -284,6 +284,7 @@ impl Trial {
             cut: CutMode::ExactlyOnce,
             legal: Legal::default(),
         })?;
+        let modes = ran.modes(&plan.settings);
         let mut played = Played {
             figures: ran.figures,
             rows: BTreeMap::new(),
@@ -308,6 +309,7 @@ impl Trial {
             has_faults: plan.class != Class::Calm,
             effects: u64::from(played.figures.effects.any()),
         })?;
+        played.figures.modes = modes;
         played.figures.class = plan.class;
         played.figures.compared = compared;
         Ok(played)

@@ -128,6 +128,44 @@ fn a_create_without_an_answer_was_carried_out_all_the_same() {
 }
 
 #[test]
+fn a_silent_store_answers_nobody_and_carries_nothing_out() {
+    holds(|sim| async move {
+        let a = store(&sim, "a");
+        let silent = now(FaultFamily::BlobSilent, Target::Store, always());
+        let nemesis = begin(&sim, silent).await;
+        let created = a.create("log/1", parts("x"));
+        nemesis.heal();
+        let supervisor = sim.supervisor();
+        let waited = supervisor.timeout(Duration::from_mins(10), created);
+        assert!(
+            waited.await.is_err(),
+            "what was asked then is never answered"
+        );
+        assert!(sim.blobs(URL).objects().is_empty());
+        assert_eq!(a.create("log/1", parts("x")).await, Ok(Created::Created));
+        assert_eq!(sim.effects().count(FaultFamily::BlobSilent), 1);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_full_store_refuses_bytes_and_hands_out_what_it_has() {
+    holds(|sim| async move {
+        let a = store(&sim, "a");
+        a.create("log/1", parts("x")).await.unwrap();
+        let full = now(FaultFamily::BlobFull, Target::Store, always());
+        let nemesis = begin(&sim, full).await;
+        let refused = a.create("log/2", parts("x")).await;
+        assert!(matches!(refused, Err(BlobError::Refused { .. })));
+        assert_eq!(a.read("log/1").await.unwrap(), "x");
+        nemesis.heal();
+        assert_eq!(a.create("log/2", parts("x")).await, Ok(Created::Created));
+        assert_eq!(sim.effects().count(FaultFamily::BlobFull), 1);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_late_store_takes_longer() {
     holds(|sim| async move {
         let a = store(&sim, "a");
