@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sameriver_model::checkpoint::{CheckpointMetadata, CheckpointRef};
-use sameriver_model::{JobPlan, RestoredState, SubtaskState};
+use sameriver_model::{FailureKind, JobPlan, RestoredState, SubtaskState};
 use sameriver_runtime::{BlobError, BlobStore, ServiceError, World};
 use sameriver_storage::{JobLog, Patience, PatientBlobs, ReadError, read_metadata, read_snapshot};
 use sameriver_task::{SubtaskCheckpoints, UploadRetry};
@@ -56,23 +56,26 @@ pub fn job_folder(name: &str) -> String {
 pub(crate) struct Unreadable {
     /// Whether the store may hand it out later.
     pub(crate) may_pass: bool,
+    /// Whether it is not there, or is not what it should be.
+    pub(crate) kind: FailureKind,
     /// Thing, value and remedy.
     pub(crate) message: String,
 }
 
 impl From<ReadError> for Unreadable {
     fn from(error: ReadError) -> Self {
-        let may_pass = match &error {
-            ReadError::Store(error) => may_pass(error),
+        let (may_pass, kind) = match &error {
+            ReadError::Store(error) => (may_pass(error), FailureKind::InputUnreadable),
             ReadError::Magic { .. }
             | ReadError::Version { .. }
             | ReadError::Length { .. }
             | ReadError::TooLong { .. }
             | ReadError::Checksum { .. }
-            | ReadError::Content { .. } => false,
+            | ReadError::Content { .. } => (false, FailureKind::BadData),
         };
         Self {
             may_pass,
+            kind,
             message: error.to_string(),
         }
     }

@@ -119,7 +119,8 @@ pub struct ClusterSettings {
     pub deploy_timeout: Duration,
     /// How long stopping may take before it is given up; default 30 s.
     pub cancellation_timeout: Duration,
-    /// How long the end of the job may wait for its record in the job log; default 60 s.
+    /// How long the end of the job may wait for its record in the job log, and a restart for the
+    /// answer to the last publish; default 60 s.
     pub conclusion_timeout: Duration,
     /// How often the job master and each task manager give a sign of life; default 1 s.
     pub heartbeat_interval: Duration,

@@ -70,11 +70,13 @@ impl Driver<'_> {
             }
             Err(unreadable) => {
                 let message = format!("cannot restore {named}: {}", unreadable.message);
-                if unreadable.may_pass {
+                return self.decide(if unreadable.may_pass {
                     let failure = Failure::new(FailureKind::Disconnected, message);
-                    return self.decide(Fact::Failed { failure });
-                }
-                message
+                    Fact::Failed { failure }
+                } else {
+                    let failure = Failure::new(unreadable.kind, message);
+                    Fact::FailedForGood { failure }
+                });
             }
         };
         let failure = Failure::new(FailureKind::BadData, refused);

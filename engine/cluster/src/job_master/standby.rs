@@ -282,9 +282,8 @@ fn is_passing(error: &LogError) -> bool {
 
 fn failed(error: &LogError) -> Stood {
     let kind = match error {
-        LogError::OtherGraph { .. } => FailureKind::BadData,
+        LogError::OtherGraph { .. } | LogError::Unreadable { .. } => FailureKind::BadData,
         LogError::Unfit { .. }
-        | LogError::Unreadable { .. }
         | LogError::Unknown { .. }
         | LogError::Store(_)
         | LogError::Ended { .. } => FailureKind::InputUnreadable,

@@ -4,9 +4,7 @@
 //! store that does not answer is tried again; damage fails the subtask.
 
 use sameriver_model::probe::{Probe, crash_point, observe};
-use sameriver_model::{
-    AttemptNumber, CheckpointId, Failure, FailureKind, RestoredState, SubtaskState,
-};
+use sameriver_model::{AttemptNumber, CheckpointId, Failure, RestoredState, SubtaskState};
 use sameriver_runtime::World;
 use tracing::{info, warn};
 
@@ -42,7 +40,7 @@ pub(super) async fn fetch(
                 "cannot start from checkpoint {checkpoint}: {}",
                 error.message
             );
-            return Err(Failure::new(FailureKind::InputUnreadable, message).in_subtask(subtask));
+            return Err(Failure::new(error.kind, message).in_subtask(subtask));
         }
         warn!(%subtask, %checkpoint, error = error.message, "a snapshot is fetched again");
         world.sleep(folder.retry().pause(failures)).await;
