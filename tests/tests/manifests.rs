@@ -136,6 +136,29 @@ fn every_ban_of_the_fence_names_its_replacement() {
 }
 
 #[test]
+fn the_fence_has_no_hole_to_files_processes_clocks_and_endless_queues() {
+    let fence: toml::Table = text(".clippy.toml").parse().expect("it is TOML");
+    let bans = fence["disallowed-methods"].as_array().expect("a list");
+    let banned: Vec<&str> = bans.iter().filter_map(|ban| ban["path"].as_str()).collect();
+    let ways = [
+        "std::fs::OpenOptions::open",
+        "std::fs::copy",
+        "std::fs::hard_link",
+        "std::fs::create_dir",
+        "std::fs::remove_dir_all",
+        "std::fs::canonicalize",
+        "std::net::UdpSocket::bind",
+        "std::process::Command::new",
+        "tokio::time::sleep_until",
+        "tokio::time::timeout_at",
+        "tokio::time::interval_at",
+        "tokio::sync::mpsc::unbounded_channel",
+    ];
+    let open: Vec<_> = ways.iter().filter(|way| !banned.contains(way)).collect();
+    assert!(open.is_empty(), "{open:?} are not banned");
+}
+
+#[test]
 #[expect(
     clippy::disallowed_methods,
     reason = "the compiler is a process, outside of any world"
