@@ -1,7 +1,7 @@
 //! A hash of a graph's shape, names and types.
 //!
 //! Invariant: equal on every node that runs the same job function of the same build; it tells
-//! graphs apart, it is no format and is never stored.
+//! graphs apart, and metadata and job logs keep it to do so.
 
 use std::fmt::Write;
 
