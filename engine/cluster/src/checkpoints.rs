@@ -1,7 +1,8 @@
 //! A job's folder in the checkpoint store, as the nodes of the job see it.
 //!
 //! Invariant: what is read here was verified against its handle; whether trying again may help is
-//! part of every error; a store that does not answer is an error in time. Decides nothing: what may be written when is the keeper's business.
+//! part of every error; a store that does not answer is an error in time. Decides nothing: what may
+//! be written when is the keeper's business.
 
 use std::fmt::Write as _;
 use std::sync::Arc;

@@ -20,8 +20,9 @@ pub struct Swept {
 }
 
 /// The files of a listing that nothing needs any more: those of checkpoints that the newest record
-/// does not reach, of epochs below `epoch`, and the signs of life of earlier leaders. Paths are relative to the job's folder; metadata comes
-/// last, so that what is left after a crash is still explained by it.
+/// does not reach, of epochs below `epoch`, and the signs of life of earlier leaders. Paths are
+/// relative to the job's folder; metadata comes last, so that what is left after a crash is still
+/// explained by it.
 ///
 /// ```
 /// use sameriver_model::{JobNonce, JobRecord, RecordStatus};
