@@ -58,6 +58,36 @@ fn a_damaged_snapshot_is_named_and_ends_with_an_exit_code_of_its_own() {
 }
 
 #[test]
+fn a_job_that_starts_from_a_damaged_store_says_which_file_and_what_to_do() {
+    let folder = kept();
+    let remove_end = |folder: &Folder| {
+        let newest = folder.names("kept/word_count/log").pop();
+        let newest = newest.expect("the job has a log");
+        folder.remove(&format!("kept/word_count/log/{newest}"));
+    };
+    // Without the record of its end the job goes on from its last checkpoint.
+    remove_end(&folder);
+    let words = "run word_count --input licence --output counts --parallelism 2 \
+                 --set checkpoints=kept";
+    let snapshots = "kept/word_count/snap/1/1/c1";
+    for name in folder.names(snapshots) {
+        folder.damage(&format!("{snapshots}/{name}"));
+    }
+    let ended = folder.run(words);
+    assert_eq!(ended.code, Some(65), "{ended:?}");
+    for part in ["snap/1/1/c1/v", "is damaged", "put a whole copy back"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+    remove_end(&folder);
+    folder.remove("kept/word_count/meta/1-1-c1");
+    let ended = folder.run(words);
+    assert_eq!(ended.code, Some(66), "{ended:?}");
+    for part in ["has no word_count/meta/1-1-c1", "or put the file back"] {
+        assert!(ended.stderr.contains(part), "{part}: {}", ended.stderr);
+    }
+}
+
+#[test]
 fn metadata_that_is_gone_is_damage_too() {
     let folder = kept();
     for name in folder.names("kept/word_count/meta") {
