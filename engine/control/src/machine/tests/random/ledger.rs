@@ -170,7 +170,12 @@ impl Ledger {
 
     pub(super) fn lose(&mut self, index: TaskManagerIndex) {
         self.present[index.position()] = false;
+        let ran = !self.live.is_empty();
         self.live.retain(|_, host| *host != index);
+        if ran && self.live.is_empty() {
+            // Nobody is left who would have to be told to stop: the attempt is over.
+            self.pending.clear();
+        }
     }
 
     /// Judges a command.
