@@ -79,8 +79,8 @@ impl<T: Element> LineFormat<T> for Json {
 ///
 /// A final name that is taken is an error, and so are, when a job begins, final names of this
 /// prefix and format that another job or an earlier run wrote: a reader of the folder could not
-/// tell them from ours. No restart mends that. What other jobs have in the folder is never touched. Two sinks
-/// of a job may have one folder if their [`prefix`](Self::prefix)es or formats differ.
+/// tell them from ours. No restart mends that. What other jobs have in the folder is never touched.
+/// Two sinks of a job may have one folder if their [`prefix`](Self::prefix)es or formats differ.
 ///
 /// ```
 /// use std::time::Duration;
