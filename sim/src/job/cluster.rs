@@ -156,6 +156,7 @@ impl SimCluster {
         Ok(Ran {
             given_up: failed,
             restarts_max: super::settings::restarts_max(&self.settings),
+            registration_timeout: self.settings.registration_timeout,
             bounds,
             ..ran
         })

@@ -45,6 +45,8 @@ pub struct Ran {
     pub given_up: Option<Finding>,
     /// How many restarts the job may have before it gives up, if it ever does.
     pub restarts_max: Option<u32>,
+    /// How long an attempt waits for task managers before it fails.
+    pub registration_timeout: Duration,
     /// What the engine said and the store got.
     pub history: History,
     /// What the store was asked for.
@@ -112,9 +114,35 @@ impl Ran {
     }
 
     fn judge_visible(&self) -> Result<Option<Compared>, Finding> {
-        let looks = self.looks.as_ref();
-        let judged = looks.map(|(below, looks)| judge::visible(&self.history, looks, below));
-        judged.transpose()
+        let Some((below, looks)) = &self.looks else {
+            return Ok(None);
+        };
+        if self.given_up.is_none() {
+            return judge::visible(&self.history, looks, below).map(Some);
+        }
+        // Who commits and loses its power before it can say so is not repeated when the job has
+        // given up: those rows are held to the reference alone.
+        let said: BTreeSet<&str> = self.history.facts().filter_map(committed).collect();
+        let looks: Vec<Look> = looks
+            .iter()
+            .map(|look| Look {
+                at: look.at,
+                items: said_of(look, &said),
+            })
+            .collect();
+        judge::visible(&self.history, &looks, below).map(Some)
+    }
+
+    /// When each leader wrote its first record of the log and its last, by epoch.
+    fn led(&self) -> BTreeMap<u32, (Monotonic, Monotonic)> {
+        let mut led = BTreeMap::new();
+        for seen in &self.history.sightings {
+            if let Fact::Published(record) = &seen.fact {
+                let (_, last) = led.entry(record.epoch).or_insert((seen.at, seen.at));
+                *last = seen.at;
+            }
+        }
+        led
     }
 
     /// What sets the run apart from most.
@@ -141,16 +169,35 @@ impl Ran {
         let (Some(restarts), true) = (self.restarts_max, self.given_up.is_some()) else {
             return false;
         };
-        let granted = self.history.facts().filter_map(|(_, fact)| match fact {
-            Fact::Said(Seen::AttemptStarted { attempt, .. }) => Some(attempt.epoch()),
-            Fact::Said(_) | Fact::Published(_) => None,
+        let led = self.led();
+        let Some((epoch, (first, last))) = led.last_key_value() else {
+            return false;
+        };
+        let granted = self.history.facts().filter(|(_, fact)| match fact {
+            Fact::Said(Seen::AttemptStarted { attempt, .. }) => attempt.epoch() == *epoch,
+            Fact::Said(_) | Fact::Published(_) => false,
         });
-        let mut by_epoch: BTreeMap<u32, u32> = BTreeMap::new();
-        granted.for_each(|epoch| *by_epoch.entry(epoch).or_default() += 1);
-        let last = by_epoch.last_key_value();
-        let has_restarted = last.is_some_and(|(_, attempts)| *attempts > restarts);
+        let granted = granted.count() as u128;
+        // An attempt for which nobody registered was never granted; each took about that long, by
+        // the clock of its leader.
+        let wait = (self.registration_timeout.as_nanos() * 9 / 10).max(1);
+        let waited = last.since(*first).as_nanos() / wait;
+        let has_restarted = granted.saturating_add(waited) > u128::from(restarts);
         has_restarted && self.figures.effects.any()
     }
+}
+
+fn committed((_, fact): (usize, &Fact)) -> Option<&str> {
+    match fact {
+        Fact::Said(Seen::Committed { what, .. }) => Some(what),
+        Fact::Said(_) | Fact::Published(_) => None,
+    }
+}
+
+fn said_of(look: &Look, said: &BTreeSet<&str>) -> Vec<VisibleItem> {
+    let items = look.items.iter();
+    let items = items.filter(|item| said.contains(item.name.as_str()));
+    items.cloned().collect()
 }
 
 /// Looks at a run from outside while it goes on.
@@ -251,6 +298,7 @@ impl Watching {
             end,
             given_up: None,
             restarts_max: None,
+            registration_timeout: Duration::ZERO,
             figures: figures(&sim, &history, faults),
             history,
             store,
