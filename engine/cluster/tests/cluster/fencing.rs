@@ -257,8 +257,8 @@ fn a_job_master_repeats_the_latest_checkpoint_in_its_heartbeats() {
     let tokio = world_with(&store);
     // The eavesdropper carries one connection: none may be given up on a busy machine.
     let settings = ClusterSettings {
-        hello_timeout: Duration::from_secs(60),
-        heartbeat_timeout: Duration::from_secs(60),
+        hello_timeout: Duration::from_mins(1),
+        heartbeat_timeout: Duration::from_mins(1),
         ..hasty()
     };
     let job = Job::new(Input::Silent, 1);
