@@ -106,6 +106,9 @@ pub struct CheckpointCoordinator {
     publishing: Option<Publishing>,
     /// What will never be published, and may have left snapshots in the store.
     abandoned: Vec<(AttemptNumber, CheckpointId)>,
+    /// Whose publish has failed. A store that fails may have taken the record all the same, so their
+    /// files stay until a later record of ours stands above it.
+    refused: Vec<(AttemptNumber, CheckpointId)>,
     since: Counted,
     told: BTreeMap<SubtaskId, Told>,
     failures: u32,
@@ -137,6 +140,7 @@ impl CheckpointCoordinator {
             pending: BTreeMap::new(),
             publishing: None,
             abandoned: Vec::new(),
+            refused: Vec::new(),
             since: Counted::default(),
             told: BTreeMap::new(),
             failures: 0,
@@ -329,6 +333,7 @@ impl CheckpointCoordinator {
         let id = checkpoint.id;
         let subsumed = self.retained.add(checkpoint);
         let mut gone = self.abandoned_before(id);
+        gone.append(&mut self.refused);
         if let Some(plan) = self
             .plan
             .as_ref()
@@ -350,7 +355,7 @@ impl CheckpointCoordinator {
         discard(gone, out);
     }
 
-    /// A checkpoint is certainly not published and never will be.
+    /// A checkpoint does not count as published and never will.
     pub fn publish_failed(
         &mut self,
         id: CheckpointId,
@@ -362,14 +367,14 @@ impl CheckpointCoordinator {
             return;
         };
         let attempt = publishing.attempt;
-        let mut gone = self.abandoned_before(id);
+        let older = self.abandoned_before(id);
         let running = self.plan.as_ref();
         let running = running.filter(|plan| plan.attempt == attempt);
         let task_managers = running.map_or(Vec::new(), |plan| plan.task_managers.clone());
         if running.is_some() {
             // Older ones must not be published behind it: ids would fall.
-            let older = self.abort_before(id, out);
-            self.since.add(older);
+            let due = self.abort_before(id, out);
+            self.since.add(due);
             self.fail(id, publishing.since, &failure, now);
         }
         out.push(Command::AbortCheckpoint {
@@ -378,9 +383,8 @@ impl CheckpointCoordinator {
             task_managers,
             cause: AbortCause::Failed(failure),
         });
-        // Every subtask has answered: nobody writes a file of it any more.
-        gone.push((attempt, id));
-        discard(gone, out);
+        self.refused.push((attempt, id));
+        discard(older, out);
     }
 
     /// Does what is due: publishes, gives up, triggers. Returns the failure of a job whose

@@ -43,6 +43,8 @@ pub(super) struct Ledger {
     pub(super) last_id: u64,
     pub(super) pending: BTreeSet<u64>,
     pub(super) publishing: Option<CheckpointRef>,
+    /// Whose publish has failed; a log that failed may name them all the same.
+    refused: BTreeSet<u64>,
     pub(super) asked_publish: u64,
     pub(super) published: Vec<CheckpointRef>,
     pub(super) asked_end: bool,
@@ -89,6 +91,7 @@ impl Ledger {
             last_id: 6,
             pending: BTreeSet::new(),
             publishing: None,
+            refused: BTreeSet::new(),
             asked_publish: 0,
             asked_end: false,
             is_end_published: false,
@@ -161,9 +164,11 @@ impl Ledger {
                 .is_some()
         {
             self.published.push(checkpoint.clone());
+            self.refused.clear();
         }
         if let Fact::PublishFailed { checkpoint, .. } = fact {
-            self.publishing.take_if(|asked| asked.id == *checkpoint);
+            let failed = self.publishing.take_if(|asked| asked.id == *checkpoint);
+            self.refused.extend(failed.map(|failed| failed.id.get()));
         }
         self.is_end_published |= self.asked_end && matches!(fact, Fact::EndPublished);
     }
@@ -294,7 +299,9 @@ impl Ledger {
             let reached: Vec<_> = reached.map(|kept| (kept.attempt, kept.id)).collect();
             for gone in checkpoints {
                 assert!(!reached.contains(&gone), "{gone:?} is reached");
-                assert!(!self.pending.contains(&gone.1.get()), "{gone:?} is pending");
+                let id = gone.1.get();
+                assert!(!self.pending.contains(&id), "{gone:?} is pending");
+                assert!(!self.refused.contains(&id), "{gone:?} may be in the log");
             }
         }
     }
