@@ -97,12 +97,15 @@ async fn judged(sim: &SimWorld, trial: &Trial, plan: &Plan) -> Result<Played, Fi
     })?;
     let rows = rows_of(sim, trial.story, &workload, &ran)?;
     let has_failed = ran.failed_as_it_had_to();
-    if has_failed {
-        compared.push(promises::of_failed(trial, cut, &workload, &rows)?);
+    let outputs = if has_failed {
+        promises::of_failed(trial, cut, &workload, &rows)?
     } else if cut == CutMode::AtLeastOnce {
-        compared.push(promises::at_least_once(trial, &workload, &rows)?);
+        promises::at_least_once(trial, &workload, &rows)?
     } else {
-        compared.push(compare_all(trial.story, &workload, &rows)?);
+        compare_all(trial.story, &workload, &rows)?
+    };
+    compared.push(outputs);
+    if !has_failed && cut == CutMode::ExactlyOnce {
         let seen = Judged {
             ran: &ran,
             workload: &workload,
@@ -118,8 +121,7 @@ async fn judged(sim: &SimWorld, trial: &Trial, plan: &Plan) -> Result<Played, Fi
     judge::vacuity(&WentThrough {
         has_checkpoints: true,
         checkpoints: figures.checkpoints,
-        // One that failed as it had to has shown that.
-        compared: rows.as_slice().len() as u64 + u64::from(has_failed),
+        compared: outputs.items,
         has_faults: plan.class != Class::Calm,
         effects: u64::from(figures.effects.any()),
     })?;

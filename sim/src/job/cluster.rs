@@ -12,7 +12,7 @@ use sameriver::{JobGraph, Replacements, Settings};
 use sameriver_cluster::{
     ClusterSettings, JobControl, JobEnd, JobStatus, job_folder, job_master, task_manager,
 };
-use sameriver_model::TaskManagerIndex;
+use sameriver_model::{Failure, TaskManagerIndex};
 use sameriver_runtime::{Address, Lane, Monotonic, World};
 
 use super::JobFunction;
@@ -21,7 +21,7 @@ use super::ran::{Ran, Watching};
 use crate::counters::lock;
 use crate::fault::{FaultScript, Nemesis};
 use crate::finding::Finding;
-use crate::judge::{Invariant, LivenessBounds};
+use crate::judge::LivenessBounds;
 use crate::life::Generation;
 use crate::sim_world::SimWorld;
 
@@ -336,17 +336,14 @@ impl Processes {
     }
 
     /// Why the job has failed for good: a job master says so again and again.
-    fn has_given_up(&self, since: Monotonic) -> Option<Finding> {
+    fn has_given_up(&self, since: Monotonic) -> Option<Failure> {
         let ends = lock(&self.ends);
         let mut failures = 0;
         for end in ends.iter().filter(|end| end.at > since) {
             if let Ok(JobEnd::Failed(failure)) = &end.how {
                 failures += 1;
                 if failures >= FAILURES_MAX {
-                    return Some(Finding::breach(
-                        Invariant::Drains,
-                        format!("the job has failed for good: {failure}"),
-                    ));
+                    return Some(failure.clone());
                 }
             }
         }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use sameriver::{CheckpointMode, Restart, Settings};
 use sameriver_cluster::JobEnd;
-use sameriver_model::AttemptNumber;
+use sameriver_model::{AttemptNumber, Failure, FailureKind};
 use sameriver_runtime::Monotonic;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::settings::keeps_files;
 use crate::VOLUME;
-use crate::fault::FaultScript;
+use crate::fault::{Effects, FaultScript, TargetKind};
 use crate::finding::Finding;
 use crate::judge::{
     self, AfterHealing, Compared, CutMode, Deed, Fact, History, Legal, LivenessBounds, Look,
@@ -42,7 +42,7 @@ pub struct Ran {
     /// How the job ended, if it did.
     pub end: Option<JobEnd>,
     /// Why the job has given up, if it has.
-    pub given_up: Option<Finding>,
+    pub given_up: Option<Failure>,
     /// How many restarts the job may have before it gives up, if it ever does.
     pub restarts_max: Option<u32>,
     /// How long an attempt waits for task managers before it fails.
@@ -96,9 +96,9 @@ impl Ran {
             judge::metadata(store, folder, STORE_FORMAT)?,
             judge::restored(history)?,
         ];
-        if let Some(given_up) = &self.given_up {
+        if let Some(given_up) = self.has_given_up() {
             if !self.failed_as_it_had_to() {
-                return Err(given_up.clone());
+                return Err(given_up);
             }
             compared.extend(self.judge_visible()?);
             return Ok(compared);
@@ -163,12 +163,23 @@ impl Ran {
         modes.map(|(mode, _)| mode).collect()
     }
 
+    /// What there is to say of a job that has given up.
+    pub fn has_given_up(&self) -> Option<Finding> {
+        let failure = self.given_up.as_ref()?;
+        let said = format!("the job has failed for good: {failure}");
+        Some(Finding::breach(judge::Invariant::Drains, said))
+    }
+
     /// Whether the job has given up since it had all the restarts that its settings allow, under
-    /// one leader; what it has put out until then must be legal all the same.
+    /// one leader, by a failure that a fault of this run may have caused; what it has put out until
+    /// then must be legal all the same.
     pub fn failed_as_it_had_to(&self) -> bool {
-        let (Some(restarts), true) = (self.restarts_max, self.given_up.is_some()) else {
+        let (Some(restarts), Some(failure)) = (self.restarts_max, &self.given_up) else {
             return false;
         };
+        if !may_come_of(failure.kind, &self.figures.effects) {
+            return false;
+        }
         let led = self.led();
         let Some((epoch, (first, last))) = led.last_key_value() else {
             return false;
@@ -182,8 +193,28 @@ impl Ran {
         // the clock of its leader.
         let wait = (self.registration_timeout.as_nanos() * 9 / 10).max(1);
         let waited = last.since(*first).as_nanos() / wait;
-        let has_restarted = granted.saturating_add(waited) > u128::from(restarts);
-        has_restarted && self.figures.effects.any()
+        granted.saturating_add(waited) > u128::from(restarts)
+    }
+}
+
+/// Whether faults that took effect explain a failure of this kind; what a fault cannot cause is a
+/// mistake, however many there were.
+fn may_come_of(kind: FailureKind, effects: &Effects) -> bool {
+    let on = |targets: [TargetKind; 2]| {
+        let mut families = effects.iter();
+        families.any(|(family, _)| targets.contains(&family.target_kind()))
+    };
+    match kind {
+        FailureKind::Disconnected | FailureKind::Cluster => effects.any(),
+        FailureKind::InputUnreadable | FailureKind::OutputUnwritable => {
+            on([TargetKind::Disk, TargetKind::Store])
+        }
+        FailureKind::User
+        | FailureKind::BadData
+        | FailureKind::Limit
+        | FailureKind::Internal
+        | FailureKind::Superseded
+        | FailureKind::OutputTaken => false,
     }
 }
 
@@ -400,4 +431,29 @@ fn figures(sim: &SimWorld, history: &History, faults: &FaultScript) -> Figures {
 fn armed_at(faults: &FaultScript) -> BTreeSet<String> {
     let places = faults.0.iter().filter_map(|episode| episode.at.place());
     places.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::FaultFamily;
+
+    #[test]
+    fn a_failure_that_no_fault_can_cause_is_never_what_had_to_be() {
+        let mut effects = Effects::default();
+        assert!(!may_come_of(FailureKind::Cluster, &effects));
+        effects.add(FaultFamily::Crash, 1);
+        assert!(may_come_of(FailureKind::Cluster, &effects));
+        assert!(!may_come_of(FailureKind::InputUnreadable, &effects));
+        effects.add(FaultFamily::BlobFull, 1);
+        assert!(may_come_of(FailureKind::InputUnreadable, &effects));
+        for mistake in [
+            FailureKind::User,
+            FailureKind::BadData,
+            FailureKind::Internal,
+            FailureKind::OutputTaken,
+        ] {
+            assert!(!may_come_of(mistake, &effects), "{mistake:?}");
+        }
+    }
 }

@@ -106,13 +106,14 @@ pub fn draw_modes(settings: &mut Settings, may_repeat: bool, random: &mut Random
     if random.chance(REPEATS_PER_MILLE) && may_repeat {
         settings.checkpoint_mode = CheckpointMode::AtLeastOnce;
     }
-    let few = pick(random, &[1, 2, 3]);
+    // With fewer most jobs give up before they have any output to compare.
+    let few = pick(random, &[3, 5, 8]);
     let (restart, attempts) = match random.below(100) {
         0..8 => (Restart::FixedDelay, ENOUGH_RESTARTS),
         8..16 => (Restart::FailureRate, ENOUGH_RESTARTS),
-        16..18 => (Restart::Never, 0),
-        18..20 => (Restart::FixedDelay, few),
-        20..22 => (Restart::FailureRate, few),
+        16..17 => (Restart::Never, 0),
+        17..19 => (Restart::FixedDelay, few),
+        19..21 => (Restart::FailureRate, few),
         _ => return,
     };
     settings.restart = restart;

@@ -284,6 +284,10 @@ impl Trial {
             cut: CutMode::ExactlyOnce,
             legal: Legal::default(),
         })?;
+        // The settings are the user's own: how often their job may fail is theirs to say.
+        if let Some(given_up) = ran.has_given_up() {
+            return Err(given_up);
+        }
         let modes = ran.modes(&plan.settings);
         let mut played = Played {
             figures: ran.figures,
