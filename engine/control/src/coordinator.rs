@@ -106,8 +106,8 @@ pub struct CheckpointCoordinator {
     publishing: Option<Publishing>,
     /// What will never be published, and may have left snapshots in the store.
     abandoned: Vec<(AttemptNumber, CheckpointId)>,
-    /// Whose publish has failed. A store that fails may have taken the record all the same, so their
-    /// files stay until a later record of ours stands above it.
+    /// Whose publish has failed. A store that fails may have taken the record all the same, so
+    /// their files stay until a later record of ours stands above it.
     refused: Vec<(AttemptNumber, CheckpointId)>,
     since: Counted,
     told: BTreeMap<SubtaskId, Told>,
